@@ -1,0 +1,1 @@
+"""tokbench: the benchmark suite for semantic tokenizers in generative recommendation."""

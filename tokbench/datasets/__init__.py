@@ -1,0 +1,1 @@
+"""Sources of item texts and interactions."""

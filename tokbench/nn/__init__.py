@@ -1,0 +1,1 @@
+"""The torch maths: knows arrays and tensors only, no catalogues, no files."""
