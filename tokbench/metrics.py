@@ -9,14 +9,14 @@ somewhere in s+1..s+g. The tie rules read that interval in five ways:
     code-level    each tuple is one item; a hit on the tuple is a hit (what most papers report)
     optimistic    the target is first of its group
     pessimistic   the target is last of its group
-    cce           a group takes one slot, a hit on it is worth 1/g ("collision-corrected
-                  evaluation", arXiv 2605.25330)
+    cce           a group takes one slot and a hit on it is worth 1/g (CCE of arXiv 2605.25330)
 
 One positive per query, so Recall@k is the hit rate and the ideal DCG is 1.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
@@ -166,7 +166,7 @@ class Collisions(Metric):
         for level, size in enumerate(ids.level_sizes):
             counts = np.bincount(ids.codes[:, level], minlength=size)
             used = counts[counts > 0] / n
-            bits = float(-(used * np.log(used)).sum())
+            nats = max(-float((used * np.log(used)).sum()), 0.0)  # never -0.0
             figures[f"use/level{level + 1}"] = len(used) / size
-            figures[f"entropy/level{level + 1}"] = max(bits, 0.0) / np.log(size) if size > 1 else 0
+            figures[f"entropy/level{level + 1}"] = nats / math.log(size) if size > 1 else 0.0
         return figures
