@@ -1,1 +1,83 @@
-"""tokbench: the benchmark suite for semantic tokenizers in generative recommendation."""
+"""tokbench: the benchmark suite for semantic tokenizers in generative recommendation.
+
+The names a plugin author or a Python user needs; they are imported when first used, so that the
+command line starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokbench.api import (
+        Config,
+        DatasetSource,
+        Encoder,
+        Generator,
+        GeneratorModel,
+        Metric,
+        Runtime,
+        Tokenizer,
+        hookimpl,
+        option,
+    )
+    from tokbench.errors import TokbenchError
+    from tokbench.grid import run
+    from tokbench.record import Record, read_records
+    from tokbench.types import (
+        Beams,
+        Catalog,
+        Dataset,
+        Histories,
+        Placement,
+        Queries,
+        SemanticIds,
+        Sequences,
+    )
+
+_HOMES = {
+    "tokbench.api": (
+        "Config", "DatasetSource", "Encoder", "Generator", "GeneratorModel", "Metric", "Runtime",
+        "Tokenizer", "hookimpl", "option",
+    ),
+    "tokbench.errors": ("TokbenchError",),
+    "tokbench.grid": ("run",),
+    "tokbench.record": ("Record", "read_records"),
+    "tokbench.types": (
+        "Beams", "Catalog", "Dataset", "Histories", "Placement", "Queries", "SemanticIds",
+        "Sequences",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Beams",
+    "Catalog",
+    "Config",
+    "Dataset",
+    "DatasetSource",
+    "Encoder",
+    "Generator",
+    "GeneratorModel",
+    "Histories",
+    "Metric",
+    "Placement",
+    "Queries",
+    "Record",
+    "Runtime",
+    "SemanticIds",
+    "Sequences",
+    "TokbenchError",
+    "Tokenizer",
+    "hookimpl",
+    "option",
+    "read_records",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tokbench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

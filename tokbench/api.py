@@ -52,14 +52,22 @@ class Config(BaseModel):
 
 
 def option(
-    default: Any, *, description: str, symbol: str = "", paper: Any = None, **bounds: Any
+    default: Any,
+    *,
+    description: str,
+    symbol: str = "",
+    paper: Any = None,
+    location: bool = False,
+    **bounds: Any,
 ) -> Any:
     """A described Config field.
 
     `symbol` is the paper's letter; `paper` the paper's value where our default departs from it
-    (`tokbench show` lists it as a deviation); `bounds` are pydantic's (ge, gt, le, lt, ...).
+    (`tokbench show` lists it as a deviation); `location` marks a path, which says where and not
+    what: the digests of the component's `inputs()` stand for it in a run's identity; `bounds` are
+    pydantic's (ge, gt, le, lt, ...).
     """
-    extra = {"symbol": symbol, "paper": paper}
+    extra = {"symbol": symbol, "paper": paper, "location": location}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
@@ -140,6 +148,11 @@ class Component(ABC):
 
 class DatasetSource(Component):
     """A source of item texts and time-ordered interactions."""
+
+    @property
+    def label(self) -> str:
+        """What the board calls this dataset."""
+        return self.name
 
     @abstractmethod
     def load(self, *, runtime: Runtime) -> Dataset:

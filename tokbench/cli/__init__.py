@@ -1,1 +1,66 @@
-"""The command line: parse, call one function, print."""
+"""The command line: parse, call one function, print. Commands are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
+    "run": "tokbench.cli.run",
+    "plan": "tokbench.cli.run",
+    "report": "tokbench.cli.report",
+    "list": "tokbench.cli.show",
+    "show": "tokbench.cli.show",
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported only when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command function NAME_command of its module."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name]), f"{name}_command")
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tokbench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere).")
+def cli(debug: bool) -> None:
+    """The benchmark suite for semantic tokenizers in generative recommendation.
+
+    \b
+    tokbench run --tokenizer cost --dataset toy --encoder tfidf --profile toy
+    tokbench report
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point: errors of ours become one line and status 1, `--debug` shows the traceback."""
+    from tokbench.errors import TokbenchError
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        status = cli.main(words, prog_name="tokbench", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: finished stages are kept, the same command resumes", err=True)
+        return 130
+    except TokbenchError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        return 1

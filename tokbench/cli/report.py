@@ -1,0 +1,42 @@
+"""`tokbench report`: boards from records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument(
+    "results", type=click.Path(file_okay=False, path_type=Path), default=Path("results")
+)
+@click.option("--format", "form", type=click.Choice(["terminal", "markdown", "csv", "json"]),
+              default="terminal", show_default=True, help="How to print the boards.")  # fmt: skip
+@click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
+def report_command(results: Path, form: str, dataset: str | None) -> None:
+    """Print the boards made from the records under RESULTS: Recall and NDCG @5, 10, 20, 40."""
+    from tokbench.errors import RecordError
+    from tokbench.record import read_records
+
+    records = [
+        record
+        for record in read_records(results)
+        if dataset is None or dataset in (record.spec.dataset.name, record.spec.dataset.label)
+    ]
+    if not records:
+        raise RecordError(
+            f"no records under {results}/"
+            + (f" for dataset {dataset!r}" if dataset else "")
+            + "; make some with `tokbench run`, or name the folder that has them"
+        )
+    if form == "terminal":
+        from tokbench.cli.board import print_board
+
+        print_board(records)
+        return
+    from tokbench.report.board import make_boards
+    from tokbench.report.render import as_csv, as_json, markdown
+
+    forms = {"markdown": markdown, "csv": as_csv, "json": as_json}
+    click.echo(forms[form](make_boards(records)), nl=False)

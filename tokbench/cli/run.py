@@ -1,0 +1,173 @@
+"""`tokbench run` and `tokbench plan`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tokbench.line import Notices, Place
+    from tokbench.record import Record
+    from tokbench.registry import Registry
+    from tokbench.request import Request
+
+COMMON = [
+    click.option("-d", "--dataset", "datasets", multiple=True, required=True,
+                 help="A name, or a folder with items.jsonl and sequences.jsonl. Repeatable."),
+    click.option("-t", "--tokenizer", "tokenizers", multiple=True,
+                 help="NAME or NAME:PRESET, see `tokbench list tokenizers`. Repeatable."),
+    click.option("-g", "--generator", "generators", multiple=True, default=("tiger",),
+                 show_default=True, help="NAME or NAME:PRESET. Repeatable."),
+    click.option("-e", "--encoder", default="sentence-transformers", show_default=True,
+                 help="Text encoder; sentence-transformers loads the paper's sentence-t5-base."),
+    click.option("-s", "--seed", "seeds", multiple=True, type=click.IntRange(min=0), default=(0,),
+                 show_default=True, help="Seed of tokenizer and generator. Repeatable."),
+    click.option("--profile", type=click.Choice(["paper", "quick", "toy"]), default="paper",
+                 show_default=True, help="The sizes to run at; boards never mix profiles."),
+    click.option("--protocol", type=click.Choice(["leave-one-out", "temporal"]),
+                 default="leave-one-out", show_default=True, help="How test items are held out."),
+    click.option("--collision-policy", "collision_policies", multiple=True,
+                 default=("nearest-free",), show_default=True,
+                 help="What becomes of items that share a code tuple. Repeatable."),
+    click.option("--beam-width", type=click.IntRange(1, 1000), default=50, show_default=True,
+                 help="Beams per user; wider than the largest cutoff, 40."),
+    click.option("--baselines/--no-baselines", default=True, show_default=True,
+                 help="Also run popularity and bigram."),
+    click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
+                 help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
+    click.option("--plugin", "plugins", multiple=True,
+                 type=click.Path(dir_okay=False, path_type=Path),
+                 help="Load components from one Python file; such rows are marked. Repeatable."),
+    click.option("--results", type=click.Path(file_okay=False, path_type=Path),
+                 default=Path("results"), show_default=True, help="Where records are written."),
+    click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
+                 help="Where artifacts are kept [default: the user cache, or TOKBENCH_CACHE]."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."),
+    click.option("--threads", type=click.IntRange(min=1), default=None,
+                 help="CPU threads [default: torch's choice]."),
+]  # fmt: skip
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(COMMON):
+        command = option(command)
+    return command
+
+
+@click.command("run")
+@_common
+def run_command(**options: Any) -> int:
+    """Run a grid of cells: datasets x tokenizers x policies x generators x seeds.
+
+    Cells share every stage whose inputs are equal, and a cell that has a record is not run again.
+    """
+    from tokbench.cli.board import print_board
+    from tokbench.grid import run_grid
+
+    request, place, registry = _prepared(options)
+    records = run_grid(request, place, registry=registry, notices=_notices())
+    print_board(records)
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        click.echo(f"failed: {record.spec.tokenizer.label}: {record.error}", err=True)
+    if failed:
+        click.echo(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
+                   f"  {place.command}", err=True)  # fmt: skip
+    return 1 if failed else 0
+
+
+@click.command("plan")
+@_common
+def plan_command(**options: Any) -> None:
+    """Say what a run with these options would do, and which stages are already there."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tokbench.grid import plan_grid
+    from tokbench.line import STAGES
+
+    request, place, registry = _prepared(options)
+    cells = plan_grid(request, place, registry=registry)
+    table = Table("dataset", "tokenizer", "policy", "generator", "seed", *STAGES, "record")
+    for cell in cells:
+        spec = cell.spec
+        marks = ["ready" if stage in cell.ready else "to do" for stage in STAGES]
+        table.add_row(spec.dataset.label, spec.tokenizer.label, spec.collision_policy,
+                      spec.generator.label, str(spec.generator_seed), *marks,
+                      "there" if cell.recorded else "to do")  # fmt: skip
+    console = Console()
+    console.print(table)
+    for label, text in {cell.spec.dataset.label: cell.example for cell in cells}.items():
+        console.print(f"{label}, first item's text: {text}", markup=False, highlight=False)
+    missing = sum(not cell.recorded for cell in cells)
+    console.print(f"{len(cells)} cells, {missing} to run, profile {request.profile}")
+
+
+def _prepared(options: dict[str, Any]) -> tuple[Request, Place, Registry]:
+    """Options to a request, a place to run it and the components at hand."""
+    from dataclasses import replace
+
+    from tokbench.cli.progress import progress
+    from tokbench.grid import default_place
+    from tokbench.registry import build_registry
+    from tokbench.request import make_request
+
+    registry = build_registry(options.pop("plugins"))
+    place = default_place(options.pop("results"))
+    cache, device = options.pop("cache"), options.pop("device")
+    threads = options.pop("threads")
+    place = replace(
+        place,
+        cache=cache or place.cache,
+        device=_device(device, threads),
+        progress=progress(),
+        command=shlex.join(["tokbench", *sys.argv[1:]]),
+    )
+    return make_request(**options), place, registry
+
+
+def _device(name: str, threads: int | None) -> str:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(f"device {name!r} cannot be used: {error}") from error
+    return name
+
+
+def _notices() -> Notices:
+    from tokbench.line import Notices
+    from tokbench.record import Cost
+    from tokbench.spec import RunSpec
+
+    def cell_started(number: int, total: int, spec: RunSpec) -> None:
+        words = [spec.dataset.label, spec.tokenizer.label, spec.generator.label]
+        words += [spec.collision_policy, f"seed {spec.generator_seed}", spec.profile]
+        click.echo(f"[{number}/{total}] {' · '.join(words)}", err=True)
+
+    def stage_done(stage: str, cost: Cost) -> None:
+        how = "ready" if cost.reused else "done"
+        click.echo(f"  {stage}: {how} ({cost.seconds:.1f} s)", err=True)
+
+    def cell_done(record: Record, path: Path | None) -> None:
+        if record.outcome is None:
+            click.echo(f"  failed: {record.error}", err=True)
+            return
+        figure = record.outcome.figures["recall@10"]
+        click.echo(
+            f"  Recall@10 {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
+            + (f", record {path}" if path else ", record was there"),
+            err=True,
+        )
+
+    return Notices(cell_started, stage_done, cell_done)

@@ -1,0 +1,117 @@
+"""`tokbench list` and `tokbench show`: what there is, and every option of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tokbench.registry import Entry
+
+KINDS = ("tokenizers", "generators", "datasets", "encoders", "metrics")
+PLUGIN = click.option(
+    "--plugin", "plugins", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="Also load components from one Python file. Repeatable.",
+)  # fmt: skip
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@PLUGIN
+def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
+    """List the components of one KIND, or of all of them, with their presets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tokbench.registry import build_registry
+
+    registry = build_registry(plugins)
+    console = Console()
+    for plural in [kind] if kind else KINDS:
+        table = Table("name", "presets", "what it is", "from", title=plural, title_justify="left")
+        for entry in registry.all(plural.removesuffix("s")):
+            table.add_row(
+                entry.name, ", ".join(entry.cls.presets), _first_line(entry), entry.origin
+            )
+        console.print(table)
+    for failure in registry.failures:
+        console.print(f"not loaded: {failure.plugin}: {failure.reason}", style="red", markup=False)
+
+
+@click.command("show")
+@click.argument("name")
+@PLUGIN
+def show_command(name: str, plugins: tuple[Path, ...]) -> None:
+    """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
+    from rich.console import Console
+
+    from tokbench.errors import UnknownComponentError
+    from tokbench.registry import build_registry
+
+    registry = build_registry(plugins)
+    entries = registry.find(name.partition(":")[0])
+    if not entries:
+        import difflib
+
+        known = sorted({known for _, known in registry.entries})
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see `tokbench list`"
+        raise UnknownComponentError(f"nothing is called {name!r}; {hint}")
+    console = Console()
+    for entry in entries:
+        _print_entry(console, entry)
+
+
+def _print_entry(console: Any, entry: Entry) -> None:
+    from rich.table import Table
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False)
+
+    cls = entry.cls
+    say(f"{entry.kind} {entry.name} ({entry.origin}): {_first_line(entry)}")
+    if cls.citation:
+        say(f"source: {cls.citation}")
+    table = Table("option", "symbol", "type", "default", "bounds", "paper", "meaning")
+    for row in _options(cls.Config):
+        table.add_row(*row)
+    console.print(table) if table.row_count else say("no options")
+    for preset, options in cls.presets.items():
+        say(f"preset {preset}: " + ", ".join(f"{key}={value}" for key, value in options.items()))
+    for sentence in cls.deviations:
+        say(f"departs from the paper: {sentence}")
+
+
+def _options(config: Any) -> Iterator[tuple[str, ...]]:
+    """name, symbol, type, default, bounds, paper's value, meaning of each option."""
+    schema = config.model_json_schema()["properties"]
+    bounds = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    for name, info in config.model_fields.items():
+        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        limits = [
+            f"{sign} {schema[name][key]}" for key, sign in bounds.items() if key in schema[name]
+        ]
+        limits += [" | ".join(str(choice) for choice in schema[name].get("enum", []))]
+        paper = extra.get("paper")
+        yield (
+            name,
+            str(extra.get("symbol", "")),
+            _type_name(info.annotation),
+            "required" if info.is_required() else str(info.default),
+            ", ".join(limit for limit in limits if limit),
+            "same" if paper is None else str(paper),
+            info.description or "",
+        )
+
+
+def _type_name(annotation: Any) -> str:
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        return annotation.__name__
+    return "choice" if "Literal" in str(annotation) else str(annotation).replace("typing.", "")
+
+
+def _first_line(entry: Entry) -> str:
+    return (entry.cls.__doc__ or "").strip().partition("\n")[0]

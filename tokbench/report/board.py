@@ -1,0 +1,177 @@
+"""Records to boards: one table for what may be compared, seeds of one method in one row.
+
+A board holds records of one dataset, protocol, profile and encoder: rows of different profiles or
+protocols never stand in one table. A row averages the per-user outcomes of its seeds, and its
+interval is a bootstrap over users of that average; `spread` is the range over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench.intervals import bootstrap
+from tokbench.metrics import CUTOFFS, ndcg, recall
+from tokbench.record import Record
+
+BASELINE_GENERATORS = ("popularity", "bigram")
+HEADLINE = "recall@10"
+FIGURES = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS)
+
+
+@dataclass(frozen=True)
+class Title:
+    """What all rows of a board have in common."""
+
+    dataset: str
+    protocol: str
+    profile: str
+    encoder: str
+    beam_width: int
+    dataset_digest: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.dataset} · {self.protocol} · profile {self.profile} · encoder {self.encoder} "
+            f"· beam {self.beam_width} · data {self.dataset_digest[:8]}"
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method: mean figures over seeds, with intervals over users."""
+
+    tokenizer: str
+    policy: str
+    generator: str
+    seeds: int
+    users: int
+    values: dict[str, float]  # every name of FIGURES, and the code-level headline
+    intervals: dict[str, tuple[float, float]]
+    spread: dict[str, tuple[float, float]]  # lowest and highest seed
+    hits: float  # users whose target is in the top ten, expected, mean over seeds
+    duplicate_rate: float  # of the tokenizer, before the collision policy
+    validation: tuple[float, ...]  # validation NDCG@10 by evaluation, first seed
+    seconds: dict[str, float]  # mean seconds per stage
+    remark: str = ""
+    public: bool = True
+
+
+@dataclass(frozen=True)
+class Board:
+    """A table: rows by falling Recall@10, then the cells that failed."""
+
+    title: Title
+    rows: tuple[Row, ...]
+    failed: tuple[tuple[str, str], ...]  # (method, error)
+
+
+def make_boards(records: Sequence[Record]) -> list[Board]:
+    """Every board that the records allow, in a fixed order."""
+    tables: dict[tuple[object, ...], list[Record]] = {}
+    for record in records:
+        spec = record.spec
+        key = (spec.dataset.name, spec.protocol, spec.profile, spec.encoder.label, spec.beam_width,
+               tuple(sorted(spec.dataset.inputs.items())), str(spec.dataset.config))  # fmt: skip
+        tables.setdefault(key, []).append(record)
+    return [_board(tables[key]) for key in sorted(tables, key=str)]
+
+
+def _board(records: Sequence[Record]) -> Board:
+    methods: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        methods.setdefault(_method(record), []).append(record)
+    done = {
+        method: [record for record in group if record.status == "done"]
+        for method, group in methods.items()
+    }
+    rows = [_row(method, group) for method, group in done.items() if group]
+    floor = max(
+        (row for row in rows if row.generator in BASELINE_GENERATORS),
+        key=lambda row: row.values[HEADLINE],
+        default=None,
+    )
+    rows = [_remarked(row, floor) for row in rows]
+    rows.sort(key=lambda row: (-row.values[HEADLINE], row.tokenizer, row.policy, row.generator))
+    failed = sorted(
+        (f"{method[0]} · {method[1]} · {method[2]} (seed {record.spec.generator_seed})", text)
+        for method, group in methods.items()
+        for record in group
+        if (text := record.error) is not None
+    )
+    return Board(_title(records), tuple(rows), tuple(failed))
+
+
+def _method(record: Record) -> tuple[str, str, str]:
+    spec = record.spec
+    return spec.tokenizer.label, spec.collision_policy, spec.generator.label
+
+
+def _title(records: Sequence[Record]) -> Title:
+    spec = records[0].spec
+    digests = {r.outcome.digests["dataset"] for r in records if r.outcome is not None}
+    return Title(
+        spec.dataset.label,
+        spec.protocol,
+        spec.profile,
+        spec.encoder.label,
+        spec.beam_width,
+        min(digests, default="none"),
+    )
+
+
+def _row(method: tuple[str, str, str], records: Sequence[Record]) -> Row:
+    outcomes = [record.outcome for record in records if record.outcome is not None]
+    per_seed = np.stack([per_user(record) for record in records])  # [seeds, Q, figures]
+    mean_user = per_seed.mean(axis=0)
+    low, high = bootstrap(mean_user)
+    by_seed = per_seed.mean(axis=1)  # [seeds, figures]
+    names = [*FIGURES, f"{HEADLINE}/code-level"]
+    values = {name: float(by_seed[:, i].mean()) for i, name in enumerate(names)}
+    curve = outcomes[0].curves.get("train", [])
+    costs = [record.provenance.costs for record in records]
+    return Row(
+        tokenizer=method[0],
+        policy=method[1],
+        generator=method[2],
+        seeds=len(records),
+        users=outcomes[0].users,
+        values=values,
+        intervals={name: (float(low[i]), float(high[i])) for i, name in enumerate(names)},
+        spread={
+            name: (float(by_seed[:, i].min()), float(by_seed[:, i].max()))
+            for i, name in enumerate(names)
+        },
+        hits=values[HEADLINE] * outcomes[0].users,
+        duplicate_rate=float(np.mean([o.figures["raw/duplicate_rate"].value for o in outcomes])),
+        validation=tuple(row["validation_ndcg10"] for row in curve if "validation_ndcg10" in row),
+        seconds={
+            stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
+            for stage in ("tokenize", "train", "generate")
+        },
+        public=all(record.provenance.public for record in records),
+    )
+
+
+def per_user(record: Record) -> NDArray[np.float64]:
+    """The figures of FIGURES and the code-level headline for each user, from the three integers."""
+    assert record.outcome is not None
+    placement = record.outcome.read_placement()
+    columns = [recall(placement, k) for k in CUTOFFS] + [ndcg(placement, k) for k in CUTOFFS]
+    return np.stack([*columns, recall(placement, 10, ties="code-level")], axis=1)
+
+
+def _remarked(row: Row, floor: Row | None) -> Row:
+    """The row with a remark when it stands below the best baseline."""
+    from dataclasses import replace
+
+    remarks = [] if row.public else ["unpublished plugin"]
+    if floor is not None and row.generator not in BASELINE_GENERATORS:
+        if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
+            remarks.append(f"below {floor.generator}")
+        elif row.intervals[HEADLINE][0] <= floor.values[HEADLINE]:
+            remarks.append(f"no better than {floor.generator}")
+    return replace(row, remark=", ".join(remarks))

@@ -1,0 +1,58 @@
+"""The complete, frozen description of one cell.
+
+A RunSpec holds only what changes the numbers. Its canonical json is hashed: that is the run id.
+Device, threads, folders and progress are run-time arguments and stay out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
+
+
+class Frozen(BaseModel):
+    """A closed, immutable value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ComponentSpec(Frozen):
+    """A component with all of its options, as it enters a run's identity."""
+
+    name: str
+    label: str  # name, preset and changed options, as the board prints them
+    config: dict[str, Any]  # every option but locations
+    fingerprint: str
+    inputs: dict[str, str] = {}  # file name -> sha256 of what the component reads
+
+
+class RunSpec(Frozen):
+    """One cell: dataset x encoder x tokenizer x policy x generator x seeds, under a profile."""
+
+    spec_schema: int = SPEC_SCHEMA
+    profile: str
+    protocol: str
+    dataset: ComponentSpec
+    encoder: ComponentSpec
+    tokenizer: ComponentSpec
+    collision_policy: str
+    generator: ComponentSpec
+    beam_width: int
+    tokenizer_seed: int
+    generator_seed: int
+
+    @property
+    def run_id(self) -> str:
+        """First 12 hex digits of the sha256 of the canonical json."""
+        return canonical_digest(self.model_dump(mode="json"))[:12]
+
+
+def canonical_digest(value: Any) -> str:
+    """sha256 of json with sorted keys and no spaces."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
