@@ -1,0 +1,190 @@
+"""The model against transformers' T5, its masks, and its dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tokbench.nn.transformer import Past, Size, Transformer, dropout, keep_mask, relu_dropout
+
+SIZE = Size(40, d_model=32, d_ff=48, heads=3, d_head=16, encoder_layers=2, decoder_layers=3)
+
+
+def t5_with_weights_of(model: Transformer) -> Any:
+    """transformers' T5 of the same shape, with our weights copied in under its names."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    size = model.size
+    config = T5Config(
+        vocab_size=size.vocabulary,
+        d_model=size.d_model,
+        d_kv=size.d_head,
+        d_ff=size.d_ff,
+        num_layers=size.encoder_layers,
+        num_decoder_layers=size.decoder_layers,
+        num_heads=size.heads,
+        relative_attention_num_buckets=size.buckets,
+        relative_attention_max_distance=size.furthest,
+        dropout_rate=size.dropout,
+        feed_forward_proj="relu",
+    )
+    ours = dict(model.named_parameters())
+    theirs: dict[str, Tensor] = {"shared.weight": ours["embedding"]}
+    for stack in ("encoder", "decoder"):
+        first = f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        theirs[first] = ours[f"{stack}_bias.weight"]
+        theirs[f"{stack}.final_layer_norm.weight"] = ours[f"{stack}_norm.weight"]
+    blocks = {"encoder": ["attention"], "decoder": ["self_attention", "cross_attention"]}
+    names = {"attention": "SelfAttention", "self_attention": "SelfAttention"}
+    for stack, attentions in blocks.items():
+        for number in range(len(getattr(model, stack))):
+            block = f"{stack}.block.{number}.layer"
+            for at, attention in enumerate(attentions):
+                mine = f"{stack}.{number}.{attention}"
+                name = f"{block}.{at}.{names.get(attention, 'EncDecAttention')}"
+                for letter, part in zip("qkv", ours[f"{mine}.inward"].chunk(3), strict=True):
+                    theirs[f"{name}.{letter}.weight"] = part
+                theirs[f"{name}.o.weight"] = ours[f"{mine}.outward"]
+                theirs[f"{block}.{at}.layer_norm.weight"] = ours[f"{mine}.norm.weight"]
+            mine, at = f"{stack}.{number}.feed_forward", len(attentions)
+            theirs[f"{block}.{at}.DenseReluDense.wi.weight"] = ours[f"{mine}.inward"]
+            theirs[f"{block}.{at}.DenseReluDense.wo.weight"] = ours[f"{mine}.outward"]
+            theirs[f"{block}.{at}.layer_norm.weight"] = ours[f"{mine}.norm.weight"]
+    t5 = T5ForConditionalGeneration(config)
+    missing, unexpected = t5.load_state_dict(
+        {name: value.detach().clone() for name, value in theirs.items()}, strict=False
+    )
+    tied = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"}
+    assert set(missing) <= tied, missing
+    assert not unexpected, unexpected
+    t5.train(False)
+    return t5
+
+
+@pytest.fixture(scope="module")
+def model() -> Transformer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Transformer(SIZE).eval()
+
+
+@pytest.mark.parametrize("gradients", [True, False], ids=["plain", "fused"])
+def test_logits_equal_those_of_transformers_t5(model: Transformer, gradients: bool) -> None:
+    """To 1e-4 on logits of order 10, with and without padding, past the exact distances."""
+    draw = torch.Generator().manual_seed(1)
+    tokens = torch.randint(1, 40, (4, 50), generator=draw)
+    targets = torch.randint(1, 40, (4, 5), generator=draw)
+    lengths = torch.tensor([50, 50, 17, 1])
+    mask = torch.arange(50) < lengths[:, None]
+    t5 = t5_with_weights_of(model)
+    for attention in (mask, torch.ones_like(mask)):
+        allowed = attention[:, None, None]
+        with torch.set_grad_enabled(gradients):
+            memory = model.encode(tokens, allowed)
+            ours = model.logits(model.decode(targets[:, None], memory, allowed))[:, 0]
+        with torch.no_grad():
+            theirs = t5(
+                input_ids=tokens, attention_mask=attention.long(), decoder_input_ids=targets
+            ).logits
+        assert theirs.std() > 0.1
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_equal_those_of_transformers_t5(model: Transformer) -> None:
+    draw = torch.Generator().manual_seed(2)
+    tokens = torch.randint(1, 40, (3, 12), generator=draw)
+    targets = torch.randint(1, 40, (3, 4), generator=draw)
+    labels = torch.randint(1, 40, (3, 4), generator=draw)
+    t5 = t5_with_weights_of(model)
+    t5(input_ids=tokens, decoder_input_ids=targets, labels=labels).loss.backward()
+    model.zero_grad()
+    hidden = model.decode(targets[:, None], model.encode(tokens))
+    loss = torch.nn.functional.cross_entropy(model.logits(hidden).flatten(0, -2), labels.flatten())
+    torch.autograd.backward(loss)
+    first = "encoder.block.0.layer.0"
+    pairs = {
+        "embedding": "shared.weight",
+        "encoder_bias.weight": f"{first}.SelfAttention.relative_attention_bias.weight",
+        "decoder.1.feed_forward.inward": "decoder.block.1.layer.2.DenseReluDense.wi.weight",
+        "encoder.0.attention.norm.weight": f"{first}.layer_norm.weight",
+    }
+    for ours, theirs in pairs.items():
+        mine, other = model.get_parameter(ours).grad, t5.get_parameter(theirs).grad
+        assert mine is not None
+        assert other is not None
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-3)
+
+
+def test_targets_of_one_sequence_do_not_see_each_other(model: Transformer) -> None:
+    """Decoding T targets at once equals decoding each alone against what it may look at."""
+    draw = torch.Generator().manual_seed(3)
+    tokens = torch.randint(1, 40, (2, 9), generator=draw)
+    targets = torch.randint(1, 40, (2, 3, 4), generator=draw)
+    seen = torch.tensor([3, 6, 9])
+    allowed = torch.arange(9) < seen.repeat_interleave(4)[:, None]
+    with torch.no_grad():
+        memory = model.encode(tokens)
+        together = model.decode(targets, memory, allowed)
+        for t in range(3):
+            alone = model.decode(targets[:, t : t + 1], memory[:, : seen[t]])
+            torch.testing.assert_close(together[:, t], alone[:, 0], atol=1e-5, rtol=1e-4)
+
+
+def test_stepping_with_a_cache_equals_decoding_at_once(model: Transformer) -> None:
+    draw = torch.Generator().manual_seed(4)
+    memory = model.encode(torch.randint(1, 40, (2, 7), generator=draw)).detach()
+    tokens = torch.randint(1, 40, (2, 5, 4), generator=draw)
+    with torch.no_grad():
+        whole = model.decode(tokens, memory)
+        cross = model.cross_attend(memory)
+        past: Past = []
+        for m in range(4):
+            hidden, past = model.step(tokens[..., m], past, cross)
+            torch.testing.assert_close(hidden, whole[:, :, m], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_keeps_the_stated_share_and_the_mean(rate: float) -> None:
+    x = torch.ones(401, 997)  # not a multiple of the four draws per word
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        y = dropout(x, rate)
+        again = dropout(x, rate)
+    error = 5 * (rate * (1 - rate) / x.numel()) ** 0.5
+    assert abs((y == 0).float().mean().item() - rate) < error
+    assert abs(y.mean().item() - 1) < 2 * error
+    assert torch.unique(y).numel() == 2
+    overlap = ((y == 0) & (again == 0)).float().mean().item()
+    assert abs(overlap - rate**2) < error, "two masks are independent"
+    neighbours = ((y[:, 1:] == 0) & (y[:, :-1] == 0)).float().mean().item()
+    assert abs(neighbours - rate**2) < 2 * error, "draws from one word are independent"
+
+
+def test_relu_dropout_has_the_value_and_gradient_of_the_two_steps() -> None:
+    draw = torch.Generator().manual_seed(5)
+    x = torch.randn(64, 33, generator=draw)
+    slope = torch.randn(64, 33, generator=draw)
+    ours, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(6)
+        fused = relu_dropout(ours, 0.3)
+        torch.manual_seed(6)
+        stepwise = plain.relu() * keep_mask(plain, 0.3)
+    torch.autograd.backward(fused, slope)
+    torch.autograd.backward(stepwise, slope)
+    torch.testing.assert_close(fused, stepwise)
+    torch.testing.assert_close(ours.grad, plain.grad)
+    assert (fused == 0).float().mean() > 0.5
+
+
+def test_evaluation_has_no_dropout_and_training_has(model: Transformer) -> None:
+    tokens = torch.arange(1, 9).view(1, 8)
+    assert torch.equal(model.encode(tokens), model.encode(tokens))
+    model.train()
+    try:
+        assert not torch.equal(model.encode(tokens), model.encode(tokens))
+    finally:
+        model.eval()
