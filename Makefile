@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint check format clean
+.PHONY: help setup demo test lint board check format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ lint: setup  ## format, lint, types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+board: setup  ## rewrite results/BOARD.md from the records
+	$(BIN)/tokbench report results --format markdown > results/BOARD.md
 
 check: lint test  ## everything that must pass before a commit
 

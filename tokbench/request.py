@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from tokbench.api import Component, DatasetSource
 from tokbench.collisions import POLICIES
+from tokbench.datasets.folder import find_folder
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.overrides import Overrides
 from tokbench.registry import Entry, Registry
@@ -151,11 +152,11 @@ def _dataset(name: str, registry: Registry, build: Any) -> _Built:
     if name.partition(":")[0] in registry.names("dataset"):
         built: _Built = build("dataset", name)
         return built
-    roots = [Path(), *(Path(p) for p in os.environ.get("TOKBENCH_DATA", "").split(os.pathsep) if p)]
-    for root in roots:
-        if (root / name).is_dir():
-            built = build("dataset", f"folder:{(root / name).resolve()}")
-            return built
+    roots = [Path(p) for p in os.environ.get("TOKBENCH_DATA", "").split(os.pathsep) if p]
+    folder = find_folder(name, roots)
+    if folder is not None:
+        built = build("dataset", f"folder:{folder.resolve()}")
+        return built
     raise UnknownComponentError(
         f"unknown dataset {name!r}: neither a folder nor one of "
         f"{listed(registry.names('dataset'))}; name a folder that holds items.jsonl and "

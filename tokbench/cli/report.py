@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command("report")
+@click.command("report", short_help="Print the boards made from records.")
 @click.argument(
     "results", type=click.Path(file_okay=False, path_type=Path), default=Path("results")
 )

@@ -59,7 +59,7 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("run")
+@click.command("run", short_help="Run a grid of cells, one record each.")
 @_common
 def run_command(**options: Any) -> int:
     """Run a grid of cells: datasets x tokenizers x policies x generators x seeds.
@@ -81,7 +81,7 @@ def run_command(**options: Any) -> int:
     return 1 if failed else 0
 
 
-@click.command("plan")
+@click.command("plan", short_help="Say what a run would do.")
 @_common
 def plan_command(**options: Any) -> None:
     """Say what a run with these options would do, and which stages are already there."""

@@ -18,7 +18,7 @@ PLUGIN = click.option(
 )  # fmt: skip
 
 
-@click.command("list")
+@click.command("list", short_help="List components.")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @PLUGIN
 def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
@@ -41,7 +41,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
         console.print(f"not loaded: {failure.plugin}: {failure.reason}", style="red", markup=False)
 
 
-@click.command("show")
+@click.command("show", short_help="Show every option of a component.")
 @click.argument("name")
 @PLUGIN
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:

@@ -38,7 +38,9 @@ class Folder(DatasetSource):
     class Config(DatasetSource.Config):
         """Where the folder is, how items are worded, what to do with rows of no use."""
 
-        path: str = option("", description="the folder with items.jsonl and sequences.jsonl")
+        path: str = option(
+            "", location=True, description="the folder with items.jsonl and sequences.jsonl"
+        )
         sequences: str = option(SEQUENCES, description="name of the sequences file in the folder")
         template: str = option(
             TEMPLATE, description="what the encoder reads; fields an item lacks vanish"
@@ -55,6 +57,11 @@ class Folder(DatasetSource):
         def _template_parses(cls, template: str) -> str:
             clauses(template)
             return template
+
+    @property
+    def label(self) -> str:
+        """The folder's own name."""
+        return Path(self.config.path).expanduser().resolve().name
 
     def inputs(self) -> Iterable[Path]:
         """items.jsonl and the sequences file."""

@@ -1,0 +1,83 @@
+"""Boards: what stands in a row follows from the records, and nothing is mixed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.components import Failing
+from tests.test_grid import run_tiny
+from tokbench.record import Record
+from tokbench.report.board import FIGURES, make_boards
+from tokbench.report.render import as_csv, as_json, markdown, sparkline
+
+
+def by_hand(record: Record, k: int) -> list[float]:
+    """Expected Recall@k of each user, from the stored integers alone."""
+    assert record.outcome is not None
+    placed = record.outcome.read_placement()
+    pairs = zip(placed.ahead.tolist(), placed.group.tolist(), strict=True)
+    return [0.0 if s < 0 else min(max((k - s) / g, 0.0), 1.0) for s, g in pairs]
+
+
+def test_a_row_averages_its_seeds(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, seeds=(0, 1, 2), baselines=False)
+    (board,) = make_boards(records)
+    (row,) = board.rows
+    per_seed = [np.mean(by_hand(record, 5)) for record in records]
+    assert row.seeds == 3
+    assert row.values["recall@5"] == pytest.approx(np.mean(per_seed))
+    assert row.spread["recall@5"] == pytest.approx((min(per_seed), max(per_seed)))
+    assert row.hits == pytest.approx(np.mean([sum(by_hand(r, 10)) for r in records]))
+    for name in FIGURES:
+        low, high = row.intervals[name]
+        assert low <= row.values[name] + 1e-12
+        assert row.values[name] <= high + 1e-12
+
+
+def test_the_interval_of_a_row_is_a_bootstrap_over_users(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
+    (board,) = make_boards(records)
+    users = np.mean([by_hand(record, 10) for record in records], axis=0)
+    rng = np.random.default_rng(5)
+    means = [rng.choice(users, len(users)).mean() for _ in range(4000)]
+    assert board.rows[0].intervals["recall@10"] == pytest.approx(
+        tuple(np.percentile(means, [2.5, 97.5])), abs=0.05
+    )
+
+
+def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, baselines=False)
+    records += run_tiny(tmp_path, baselines=False, profile="quick")
+    records += run_tiny(tmp_path, baselines=False, beam_width=60)
+    assert [len(board.rows) for board in make_boards(records)] == [1, 1, 1]
+
+
+def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, ("tokenizer", Failing), tokenizers=("failing", "hashed"))
+    (board,) = make_boards(records)
+    assert len(board.failed) == 1
+    assert "failing" in board.failed[0][0]
+    heads = [row.values["recall@10"] for row in board.rows]
+    assert heads == sorted(heads, reverse=True)
+    text = markdown([board])
+    assert "a stranger's mistake" in text
+
+
+def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:
+    (board,) = make_boards(run_tiny(tmp_path))
+    lines = as_csv([board]).splitlines()
+    assert len(lines) == 1 + len(board.rows)
+    (from_json,) = json.loads(as_json([board]))
+    for row, dumped in zip(board.rows, from_json["rows"], strict=True):
+        assert dumped["values"]["ndcg@10"] == row.values["ndcg@10"]
+        assert f"{row.values['ndcg@10']:.4f}" in markdown([board])
+
+
+def test_a_sparkline_names_its_best_point() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0.01, 0.02, 0.04, 0.03]).endswith("0.010 to 0.040, best 3 of 4")
+    assert len(sparkline([0.1] * 100).split()[0]) <= 12
