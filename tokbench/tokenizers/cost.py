@@ -1,0 +1,52 @@
+"""CoST: the quantizer of RQ-VAE trained by contrast, L_co = alpha L_cl + L_rq (Eq. 4, 5).
+
+Zhu et al., RecSys 2024, doi 10.1145/3640457.3688178, arXiv 2404.14774. Instead of the distance to
+its own embedding, an item's reconstruction is asked to be closer to it than those of the other
+items of the batch, which keeps neighbours apart and neighbourhoods intact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tokbench.api import option
+from tokbench.tokenizers.rqvae import RqVae
+
+if TYPE_CHECKING:
+    from tokbench.nn.fit import Batch, Terms
+
+
+class Cost(RqVae):
+    """L_co: codes whose reconstructions tell an item from its neighbours."""
+
+    name = "cost"
+    citation = "Zhu et al., CoST, RecSys 2024, doi 10.1145/3640457.3688178"
+
+    class Config(RqVae.Config):
+        """Options of RQ-VAE, and those of the contrast."""
+
+        contrastive_weight: float = option(
+            0.1, symbol="alpha", ge=0, description="weight of L_cl (Eq. 5)"
+        )
+        temperature: float = option(0.1, symbol="tau", gt=0, description="of the softmax in Eq. 4")
+        mask_duplicates: bool = option(
+            False, description="items with exactly equal embeddings are no negatives of each other"
+        )
+        reconstruction_weight: float = option(
+            0.0, ge=0, description="weight of L_mse (Eq. 2); 1 gives L_re + L_co"
+        )
+        quantization_weight: float = option(
+            1.0, ge=0, description="weight of L_rq (Eq. 3); L_re + L_co as printed counts it twice"
+        )
+
+    presets = {"with-reconstruction": {"reconstruction_weight": 1.0}}
+
+    def terms(self, batch: Batch) -> Terms:
+        """Those of RQ-VAE and the contrast."""
+        from tokbench.nn.losses import contrastive_loss
+
+        c = self.config
+        contrast = contrastive_loss(
+            batch.x, batch.x_hat, c.temperature, mask_duplicates=c.mask_duplicates
+        )
+        return {**super().terms(batch), "contrastive": (c.contrastive_weight, contrast)}

@@ -1,0 +1,183 @@
+"""RQ-VAE: an autoencoder with a residually quantized latent; L_re = L_mse + L_rq (Eq. 1).
+
+Lee et al., CVPR 2022; as a tokenizer of items: Rajput et al., NeurIPS 2023 (TIGER). Settings and
+equations follow the CoST paper (RecSys 2024, arXiv 2404.14774, Sec. 3.1 and 4.1).
+
+A relative with another loss is a subclass that adds to `terms` (see cost.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tokbench import api
+from tokbench.api import Runtime, Tokenizer, option
+from tokbench.errors import ConfigError
+from tokbench.types import Catalog, Codes, Floats, SemanticIds
+
+if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
+    import torch
+
+    from tokbench.nn.codebooks import CollapseWatch
+    from tokbench.nn.fit import Batch, QuantizedAutoencoder, Schedule, Terms
+
+
+@dataclass(frozen=True)
+class FittedQuantizer:
+    """A trained quantizer: codes any embedding of the encoder it was trained on, seen or not."""
+
+    model: QuantizedAutoencoder
+    device: str
+
+    def encode(self, embeddings: Floats) -> Codes:
+        """Embeddings [N, D] to codes int32 [N, M]."""
+        import torch
+
+        codes = self.model.encode(torch.tensor(embeddings, device=self.device))
+        return codes.cpu().numpy().astype(np.int32)
+
+
+class RqVae(Tokenizer):
+    """L_re: codes from which the embedding can be reconstructed."""
+
+    name = "rqvae"
+
+    class Config(api.Config):
+        """Options of every tokenizer built on a residually quantized autoencoder."""
+
+        levels: int = option(3, symbol="M", ge=1, le=8, description="codes per item")
+        codebook_size: int = option(64, symbol="K", ge=2, description="codes at each level")
+        latent_dim: int = option(96, symbol="d", ge=1, description="width of the latent")
+        hidden: tuple[int, ...] = option(
+            (512, 256, 128), description="widths of the encoder's hidden layers; decoder mirrored"
+        )
+        codebooks: Literal["shared", "separate"] = option(
+            "shared", description="one codebook for all levels, or one for each"
+        )
+        initialisation: Literal["first-batch", "residuals"] = option(
+            "residuals",
+            paper="first-batch",
+            description="codebooks start as k-means centroids of the first batch's latents, or of "
+            "the residuals of the whole catalogue, level by level (pooled if shared)",
+        )
+        standardize: Literal["none", "center", "zscore"] = option(
+            "none", description="remove the embeddings' mean; zscore also divides by the deviation"
+        )
+        commitment_weight: float = option(
+            0.25, symbol="beta", ge=0, description="pull of the encoder towards its codes (Eq. 3)"
+        )
+        reconstruction_weight: float = option(1.0, ge=0, description="weight of L_mse (Eq. 2)")
+        quantization_weight: float = option(1.0, ge=0, description="weight of L_rq (Eq. 3)")
+        epochs: int = option(100, ge=1, description="passes over the catalogue")
+        minimum_steps: int = option(
+            0, ge=0, description="train for more epochs until there were this many steps"
+        )
+        warmup_epochs: int = option(
+            0, ge=0, description="extra epochs without quantization, before codebooks are made"
+        )
+        batch_size: int = option(256, ge=1, description="items per step; the ragged rest waits")
+        learning_rate: float = option(1e-4, gt=0, description="of Adam")
+        restart_unused: bool = option(
+            False, description="after each epoch move unused codes onto residuals of random items"
+        )
+        minimum_distinct: float = option(
+            0.1,
+            ge=0,
+            le=1,
+            description="share of the distinct embeddings that must get a tuple of their own; "
+            "below it the codebooks count as collapsed and the run stops",
+        )
+
+    def terms(self, batch: Batch) -> Terms:
+        """Named losses with their weights; the weighted sum is minimised."""
+        from tokbench.nn.losses import quantization_loss, reconstruction_loss
+
+        c = self.config
+        named = {
+            "quantization": (
+                c.quantization_weight,
+                quantization_loss(batch.r, batch.e, c.commitment_weight),
+            )
+        }
+        if c.reconstruction_weight:
+            named["reconstruction"] = (
+                c.reconstruction_weight,
+                reconstruction_loss(batch.x, batch.x_hat),
+            )
+        return named
+
+    def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
+        """Train on the catalogue and code it."""
+        codes = self.fit(catalog, seed=seed, runtime=runtime).encode(catalog.embeddings)
+        return SemanticIds(codes, (self.config.codebook_size,) * self.config.levels)
+
+    def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> FittedQuantizer:
+        """Train on the catalogue's embeddings. Raises ConfigError when it has fewer items than
+        codes, CollapseError when training ends in too few distinct codes."""
+        import torch
+
+        from tokbench.nn.fit import train_quantizer
+
+        require_items(self.name, len(catalog), self.config.codebook_size)
+        generator = torch.Generator().manual_seed(seed)
+        embeddings = torch.tensor(catalog.embeddings, device=runtime.device)
+        model = self.untrained(embeddings.shape[1], generator).to(runtime.device)
+        model.standardize_by(embeddings, self.config.standardize)
+        x = model.standardize(embeddings)
+        watch = self.watch(x)
+        train_quantizer(
+            model, x, self.terms, self.schedule(), watch, generator=generator, runtime=runtime
+        )
+        return FittedQuantizer(model, runtime.device)
+
+    def untrained(self, input_dim: int, generator: torch.Generator) -> QuantizedAutoencoder:
+        """Encoder, quantizer and decoder before training."""
+        from tokbench.nn.fit import QuantizedAutoencoder
+        from tokbench.nn.residual import ResidualQuantizer
+
+        c = self.config
+        quantizer = ResidualQuantizer(
+            levels=c.levels,
+            codebook_size=c.codebook_size,
+            latent_dim=c.latent_dim,
+            shared=c.codebooks == "shared",
+        )
+        return QuantizedAutoencoder(
+            quantizer, input_dim=input_dim, hidden=c.hidden, generator=generator
+        )
+
+    def schedule(self) -> Schedule:
+        """The training loop's share of the options."""
+        from tokbench.nn.fit import Schedule
+
+        return Schedule(**{f.name: getattr(self.config, f.name) for f in fields(Schedule)})
+
+    def watch(self, x: torch.Tensor) -> CollapseWatch:
+        """What stops the training of a collapsed quantizer on x [N, D]."""
+        from tokbench.nn.codebooks import CollapseWatch
+
+        c = self.config
+        return CollapseWatch.over(
+            x,
+            tuples=c.codebook_size**c.levels,
+            share=c.minimum_distinct,
+            component=self.name,
+            remedy=remedy(c),
+        )
+
+
+def remedy(config: RqVae.Config) -> str:
+    """What to change when the codebooks collapsed: what departs from the settings that train."""
+    return ""
+
+
+def require_items(component: str, items: int, codebook_size: int) -> None:
+    """Raises ConfigError when there are fewer items than codes in a codebook."""
+    if items < codebook_size:
+        raise ConfigError(
+            f"{component}: codebook_size={codebook_size} needs at least as many items, the "
+            f"catalogue has {items} (set tokenizer.codebook_size to {max(2, items)} or less)"
+        )
