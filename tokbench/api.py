@@ -180,6 +180,10 @@ class Tokenizer(Component):
 
     uses_interactions: ClassVar[bool] = False  # True: Catalog.interactions holds training rows
 
+    def inputs(self) -> Iterable[Path]:
+        """Files `tokenize` reads; their content digests are part of the stage key."""
+        return ()
+
     @abstractmethod
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """A code tuple per item. The same catalogue and seed give the same codes."""

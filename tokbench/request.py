@@ -165,12 +165,13 @@ def _dataset(name: str, registry: Registry, build: Any) -> _Built:
 
 
 def _build(kind: str, text: str, profile: str, overrides: Overrides, registry: Registry) -> _Built:
-    """The component that `NAME`, `NAME:PRESET` (or `folder:PATH`) names, overrides applied."""
+    """The component that `NAME`, `NAME:PRESET` or `NAME:PATH` (where it has the option `path`)
+    names, overrides applied."""
     name, _, preset = text.partition(":")
     entry = registry.get(kind, name)
     presets = entry.cls.presets
     options = dict(presets.get(profile, {}))
-    if kind == "dataset" and "path" in entry.cls.Config.model_fields and preset not in presets:
+    if preset and "path" in entry.cls.Config.model_fields and preset not in presets:
         options["path"] = preset
     elif preset:
         if preset not in presets:
