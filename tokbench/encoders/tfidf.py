@@ -35,9 +35,9 @@ class Tfidf(Encoder):
 
         Raises ContractError where no text holds a word.
         """
-        from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
+                from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.preprocessing import normalize
+        from sklearn.utils.extmath import randomized_svd
 
         # Single characters count as words: "3 m" and "5 m" differ.
         vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)
@@ -53,7 +53,8 @@ class Tfidf(Encoder):
         width = min(self.config.dimensions, *weights.shape)
         with runtime.progress.track("singular vectors", total=1) as advance:
             # Ten power iterations bring the randomised directions to the exact ones.
-            svd = TruncatedSVD(width, n_iter=10, n_oversamples=20, random_state=0)
-            embeddings = svd.fit_transform(weights)
+            left, values, _ = randomized_svd(
+                weights, width, n_oversamples=20, n_iter=10, random_state=0
+            )
             advance()
-        return np.ascontiguousarray(normalize(embeddings), dtype=np.float32)
+        return np.ascontiguousarray(normalize(left * values), dtype=np.float32)
