@@ -35,7 +35,7 @@ class Tfidf(Encoder):
 
         Raises ContractError where no text holds a word.
         """
-                from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.preprocessing import normalize
         from sklearn.utils.extmath import randomized_svd
 
