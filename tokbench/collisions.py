@@ -48,16 +48,16 @@ def address(ids: SemanticIds, embeddings: Floats, policy: str = DEFAULT_POLICY) 
     A pure function of its arguments. Raises ConfigError for an unknown policy, and where
     `nearest-free` has fewer tuples than items.
     """
-    match policy:
-        case "none":
-            return ids
-        case "extra-token":
-            return number_within_groups(ids)
-        case "nearest-free":
-            return move_to_nearest_free(ids, embeddings)
-        case "sinkhorn":
-            return spread_by_sinkhorn(ids, embeddings)
-    raise ConfigError(f"unknown collision policy '{policy}': use one of {listed(list(POLICIES))}")
+    assert len(ids) == len(embeddings), f"{len(ids)} items, {len(embeddings)} embeddings"
+    if policy not in POLICIES:
+        known = listed(list(POLICIES))
+        raise ConfigError(f"unknown collision policy '{policy}': use one of {known}")
+    if policy == "extra-token":
+        return number_within_groups(ids)
+    if policy == "none" or len(ids.groups()[2]) == len(ids):
+        return ids
+    move = move_to_nearest_free if policy == "nearest-free" else spread_by_sinkhorn
+    return move(ids, embeddings)
 
 
 def number_within_groups(ids: SemanticIds) -> SemanticIds:
@@ -215,8 +215,8 @@ def spread_by_sinkhorn(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
     A group's items are matched with all codes of the last level so that every code receives an
     equal share. Groups are formed anew after each round, up to ROUNDS times, since a moved item
     may land on another. Items with equal embeddings get equal codes and stay merged, and so do
-    a few others that no round parts. Where LC-Rec measures distance in its latent space, this does so between embeddings
-    and the codebooks of `fit_codebooks`.
+    a few others that no round parts. Where LC-Rec measures distances in its latent space, this
+    does so between embeddings and the codebooks of `fit_codebooks`.
     """
     codebooks = fit_codebooks(ids, embeddings)
     left = residuals(embeddings, ids.codes.astype(np.int64), codebooks, ids.levels - 1)
