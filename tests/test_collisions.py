@@ -209,7 +209,8 @@ def sinkhorn_by_hand(distances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize(("g", "k"), [(2, 3), (3, 3), (4, 7), (9, 5)])
 def test_balanced_codes_have_the_largest_share_of_the_plan(g: int, k: int) -> None:
-    distances = np.random.default_rng(g).random((20, g, k)) * 3
+    rng = np.random.default_rng(g)
+    distances = rng.random((20, g, k)) * rng.uniform(0.1, 10, (20, 1, 1))
     chosen = balanced_codes(distances)
     for group, codes in zip(distances, chosen, strict=True):
         plan = sinkhorn_by_hand(group)

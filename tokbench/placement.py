@@ -32,8 +32,7 @@ def place(beams: Beams, ids: SemanticIds, targets: ArrayLike) -> Placement:
     sizes = np.bincount(member)
     padding = (beams.codes == -1).all(axis=2)
     fresh = ~padding & ~repeated(named)
-    slots = np.where(named < len(sizes), np.append(sizes, 1)[np.minimum(named, len(sizes))], 1)
-    slots = np.where(fresh, slots, 0)
+    slots = fresh * np.append(sizes, 1)[np.minimum(named, len(sizes))]
     hit = fresh & (named == member[wanted][:, None])  # at most one per row
     found = hit.any(axis=1)
     position = ((np.cumsum(fresh, axis=1) - fresh) * hit).sum(axis=1)

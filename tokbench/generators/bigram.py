@@ -107,13 +107,13 @@ class BigramModel(GeneratorModel):
         there = at < end[:, None]
         followers = np.append(self.followers, 0)[np.where(there, at, -1)]
         counts = np.append(self.counts, 0)[np.where(there, at, -1)]
-        # Of the 2 x width most popular tuples, at least `width` are not among `width` followers.
-        popular = np.broadcast_to(self.order, (len(items), len(self.order)))[:, : 2 * width]
+        # `width` popular ones are enough: each that is left out stands among the followers.
+        popular = np.broadcast_to(self.order[:width], (len(items), width))
         row = np.arange(len(items))[:, None] * len(self.tuples)
         new = ~np.isin(row + popular, (row + followers)[there])
         first = np.argsort(~np.concatenate([there, new], axis=1), axis=1, kind="stable")[:, :width]
         chosen = np.take_along_axis(np.concatenate([followers, popular], axis=1), first, axis=1)
-        count = np.take_along_axis(np.pad(counts, ((0, 0), (0, popular.shape[1]))), first, axis=1)
+        count = np.take_along_axis(np.pad(counts, ((0, 0), (0, width))), first, axis=1)
         running = np.append(0, np.cumsum(self.counts))
         total = (running[end] - running[start])[:, None]
         prior = self.weights / self.weights.sum()
