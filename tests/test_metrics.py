@@ -15,7 +15,18 @@ from scipy.stats import entropy
 from sklearn.metrics import dcg_score
 
 from tokbench.errors import ConfigError
-from tokbench.metrics import CUTOFFS, TIES, Collisions, Ndcg, Recall, Ties, Values, ndcg, recall
+from tokbench.metrics import (
+    CUTOFFS,
+    TIES,
+    Collisions,
+    Ndcg,
+    Recall,
+    Ties,
+    Values,
+    ndcg,
+    recall,
+    register_metrics,
+)
 from tokbench.types import Placement, SemanticIds
 
 NO_EMBEDDINGS = np.zeros((0, 1), np.float32)
@@ -185,6 +196,10 @@ def test_a_level_of_one_code_has_no_entropy() -> None:
     figures = collisions(SemanticIds(np.zeros((3, 1), np.int32), (1,)))
     assert figures["use/level1"] == 1.0
     assert figures["entropy/level1"] == 0.0
+
+
+def test_the_built_in_metrics_are_registered() -> None:
+    assert [cls.name for cls in register_metrics()] == ["recall", "ndcg", "collisions"]
 
 
 def test_loading_the_metrics_loads_no_heavy_library() -> None:

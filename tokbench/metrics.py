@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tokbench.api import Metric, Score, option
+from tokbench.api import Metric, Score, hookimpl, option
 from tokbench.errors import ConfigError, listed
 from tokbench.types import Floats, Ints, Placement, SemanticIds
 
@@ -170,3 +170,9 @@ class Collisions(Metric):
             figures[f"use/level{level + 1}"] = len(used) / size
             figures[f"entropy/level{level + 1}"] = nats / math.log(size) if size > 1 else 0.0
         return figures
+
+
+@hookimpl
+def register_metrics() -> list[type[Metric]]:
+    """Built-in metrics."""
+    return [Recall, Ndcg, Collisions]
