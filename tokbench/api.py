@@ -140,6 +140,11 @@ class Component(ABC):
     def __init__(self, config: Any = None) -> None:
         self.config: Any = self.Config() if config is None else config
 
+    @property
+    def label(self) -> str:
+        """What the board calls this component, before presets and changed options."""
+        return self.name
+
     @classmethod
     def of(cls, **options: Any) -> Self:
         """The component with some options changed from their defaults."""
@@ -147,12 +152,7 @@ class Component(ABC):
 
 
 class DatasetSource(Component):
-    """A source of item texts and time-ordered interactions."""
-
-    @property
-    def label(self) -> str:
-        """What the board calls this dataset."""
-        return self.name
+    """A source of item texts and time-ordered interactions. Its `label` names it everywhere."""
 
     @abstractmethod
     def load(self, *, runtime: Runtime) -> Dataset:

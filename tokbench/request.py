@@ -147,6 +147,20 @@ def _cell(
     )
 
 
+def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -> DatasetSource:
+    """The dataset a request would mean by `name`, options given as `dataset.option=value`.
+
+    Raises ConfigError or UnknownComponentError.
+    """
+    given = Overrides.parse(overrides)
+    built = _dataset(
+        name, registry, lambda kind, text: _build(kind, text, "paper", given, registry)
+    )
+    given.check_all_used()
+    assert isinstance(built.component, DatasetSource)
+    return built.component
+
+
 def _dataset(name: str, registry: Registry, build: Any) -> _Built:
     """A dataset by its registered name, by path, or by its folder name under TOKBENCH_DATA."""
     if name.partition(":")[0] in registry.names("dataset"):
@@ -217,7 +231,7 @@ def label_of(component: Component, entry: Entry, profile: str) -> str:
     """`cost`, `cost:with-reconstruction`, or `cost [temperature=0.5]`: derived from the options
     alone, so one configuration has one label however it was typed."""
     cls, hidden = entry.cls, locations(entry.cls)
-    base = component.label if isinstance(component, DatasetSource) else entry.name
+    base = component.label
     actual = component.config.model_dump(mode="json", exclude=hidden)
     standard = dict(cls.presets.get(profile, {}))
     best: tuple[int, str] | None = None

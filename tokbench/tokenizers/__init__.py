@@ -13,5 +13,6 @@ def register_tokenizers() -> list[type[Tokenizer]]:
     from tokbench.tokenizers.item_id import ItemId
     from tokbench.tokenizers.random import Random
     from tokbench.tokenizers.rqvae import RqVae
+    from tokbench.tokenizers.table import Table
 
-    return [Random, RqVae, Cost, HierarchicalKMeans, ItemId]
+    return [Random, RqVae, Cost, HierarchicalKMeans, ItemId, Table]
