@@ -16,7 +16,7 @@ from tokbench.cli import COMMANDS, cli, main
 RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "profile", "protocol",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads",
+    "threads", "codes",
 }  # fmt: skip
 
 

@@ -21,6 +21,8 @@ COMMON = [
                  help="A name, or a folder with items.jsonl and sequences.jsonl. Repeatable."),
     click.option("-t", "--tokenizer", "tokenizers", multiple=True,
                  help="NAME or NAME:PRESET, see `tokbench list tokenizers`. Repeatable."),
+    click.option("--codes", "codes", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+                 help="A table of semantic IDs to run beside the tokenizers. Repeatable."),
     click.option("-g", "--generator", "generators", multiple=True, default=("tiger",),
                  show_default=True, help="NAME or NAME:PRESET. Repeatable."),
     click.option("-e", "--encoder", default="sentence-transformers", show_default=True,
@@ -121,6 +123,7 @@ def _prepared(options: dict[str, Any]) -> tuple[Request, Place, Registry]:
     place = default_place(options.pop("results"))
     cache, device = options.pop("cache"), options.pop("device")
     threads = options.pop("threads")
+    options["tokenizers"] += tuple(f"table:{path}" for path in options.pop("codes"))
     place = replace(
         place,
         cache=cache or place.cache,
