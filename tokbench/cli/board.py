@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 
 def print_board(records: Sequence[Record]) -> None:
     """Print every board of these records, with the cells that failed."""
-    from rich.console import Console
-
+    from tokbench.cli.screen import screen
     from tokbench.report.board import make_boards
     from tokbench.report.render import NOTE, rich_tables
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a pipe has no width of its own; do not fold figures
+    console = screen()
     for board in make_boards(records):
         for table in rich_tables(board):
             console.print(table)

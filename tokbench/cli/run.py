@@ -87,9 +87,9 @@ def run_command(**options: Any) -> int:
 @_common
 def plan_command(**options: Any) -> None:
     """Say what a run with these options would do, and which stages are already there."""
-    from rich.console import Console
     from rich.table import Table
 
+    from tokbench.cli.screen import screen
     from tokbench.grid import plan_grid
     from tokbench.line import STAGES
 
@@ -102,7 +102,7 @@ def plan_command(**options: Any) -> None:
         table.add_row(spec.dataset.label, spec.tokenizer.label, spec.collision_policy,
                       spec.generator.label, str(spec.generator_seed), *marks,
                       "there" if cell.recorded else "to do")  # fmt: skip
-    console = Console()
+    console = screen()
     console.print(table)
     for label, text in {cell.spec.dataset.label: cell.example for cell in cells}.items():
         console.print(f"{label}, first item's text: {text}", markup=False, highlight=False)

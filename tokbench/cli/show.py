@@ -23,13 +23,13 @@ PLUGIN = click.option(
 @PLUGIN
 def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
-    from rich.console import Console
     from rich.table import Table
 
+    from tokbench.cli.screen import screen
     from tokbench.registry import build_registry
 
     registry = build_registry(plugins)
-    console = Console()
+    console = screen()
     for plural in [kind] if kind else KINDS:
         table = Table("name", "presets", "what it is", "from", title=plural, title_justify="left")
         for entry in registry.all(plural.removesuffix("s")):
@@ -46,8 +46,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
 @PLUGIN
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
-    from rich.console import Console
-
+    from tokbench.cli.screen import screen
     from tokbench.errors import UnknownComponentError
     from tokbench.registry import build_registry
 
@@ -60,7 +59,7 @@ def show_command(name: str, plugins: tuple[Path, ...]) -> None:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `tokbench list`"
         raise UnknownComponentError(f"nothing is called {name!r}; {hint}")
-    console = Console()
+    console = screen()
     for entry in entries:
         _print_entry(console, entry)
 
