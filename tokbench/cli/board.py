@@ -21,4 +21,4 @@ def print_board(records: Sequence[Record]) -> None:
             console.print(table)
         for method, error in board.failed:
             console.print(f"failed: {method}: {error}", style="red", markup=False)
-    console.print(NOTE, style="dim", highlight=False)
+    console.print(NOTE, style="dim", markup=False, highlight=False)
