@@ -86,8 +86,8 @@ def test_scores_of_a_narrow_beam_are_teacher_forced_log_probabilities(
 def test_masked_memory_is_not_looked_at(model: Transformer, tuples: NDArray[np.int64]) -> None:
     memory, tree = memories(model), PrefixTree.of(tuples)
     rows, scores = search(model, tree, memory[:, :5], 20)
-    allowed = (torch.arange(8) < 5).expand(6, 1, 1, 8)
-    masked_rows, masked_scores = search(model, tree, memory, 20, allowed)
+    ends = torch.full((6, 1), 5)
+    masked_rows, masked_scores = search(model, tree, memory, 20, ends)
     assert torch.equal(rows, masked_rows)
     torch.testing.assert_close(scores, masked_scores, atol=1e-5, rtol=1e-5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,10 +82,10 @@ def test_logits_equal_those_of_transformers_t5(model: Transformer, gradients: bo
     mask = torch.arange(50) < lengths[:, None]
     t5 = t5_with_weights_of(model)
     for attention in (mask, torch.ones_like(mask)):
-        allowed = attention[:, None, None]
+        allowed, ends = attention[:, None, None], attention.sum(1, keepdim=True)
         with torch.set_grad_enabled(gradients):
             memory = model.encode(tokens, allowed)
-            ours = model.logits(model.decode(targets[:, None], memory, allowed))[:, 0]
+            ours = model.logits(model.decode(targets[:, None], memory, ends))[:, 0]
         with torch.no_grad():
             theirs = t5(
                 input_ids=tokens, attention_mask=attention.long(), decoder_input_ids=targets
@@ -118,32 +119,52 @@ def test_gradients_equal_those_of_transformers_t5(model: Transformer) -> None:
         torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-3)
 
 
-def test_targets_of_one_sequence_do_not_see_each_other(model: Transformer) -> None:
+@pytest.fixture(params=[False, True], ids=["plain", "cross-bias"])
+def either(request: pytest.FixtureRequest) -> Transformer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Transformer(replace(SIZE, cross_bias=request.param)).eval()
+
+
+def test_targets_of_one_sequence_do_not_see_each_other(either: Transformer) -> None:
     """Decoding T targets at once equals decoding each alone against what it may look at."""
     draw = torch.Generator().manual_seed(3)
     tokens = torch.randint(1, 40, (2, 9), generator=draw)
     targets = torch.randint(1, 40, (2, 3, 4), generator=draw)
-    seen = torch.tensor([3, 6, 9])
-    allowed = torch.arange(9) < seen.repeat_interleave(4)[:, None]
+    seen = torch.tensor([[3, 6, 9]])
     with torch.no_grad():
-        memory = model.encode(tokens)
-        together = model.decode(targets, memory, allowed)
+        memory = either.encode(tokens)
+        together = either.decode(targets, memory, seen)
         for t in range(3):
-            alone = model.decode(targets[:, t : t + 1], memory[:, : seen[t]])
+            alone = either.decode(targets[:, t : t + 1], memory[:, : seen[0, t]])
             torch.testing.assert_close(together[:, t], alone[:, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_stepping_with_a_cache_equals_decoding_at_once(model: Transformer) -> None:
+def test_stepping_with_a_cache_equals_decoding_at_once(either: Transformer) -> None:
     draw = torch.Generator().manual_seed(4)
-    memory = model.encode(torch.randint(1, 40, (2, 7), generator=draw)).detach()
+    memory = either.encode(torch.randint(1, 40, (2, 7), generator=draw)).detach()
     tokens = torch.randint(1, 40, (2, 5, 4), generator=draw)
+    ends = torch.tensor([[7], [4]])
     with torch.no_grad():
-        whole = model.decode(tokens, memory)
-        cross = model.cross_attend(memory)
+        whole = either.decode(tokens, memory, ends.expand(2, 5))
+        cross = either.cross_attend(memory, ends)
         past: Past = []
         for m in range(4):
-            hidden, past = model.step(tokens[..., m], past, cross)
+            hidden, past = either.step(tokens[..., m], past, cross)
             torch.testing.assert_close(hidden, whole[:, :, m], atol=1e-5, rtol=1e-4)
+
+
+def test_with_cross_bias_the_decoder_knows_how_far_back_a_token_is() -> None:
+    """The same memory twice over: T5's cross-attention cannot tell the copies' order, ours can."""
+    for cross_bias in (False, True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = Transformer(replace(SIZE, cross_bias=cross_bias)).eval()
+        memory = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(7))
+        target = torch.tensor([[[1, 2]]])
+        with torch.no_grad():
+            forth, back = model.decode(target, memory), model.decode(target, memory.flip(1))
+        assert torch.allclose(forth, back, atol=1e-5) is not cross_bias
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])

@@ -58,17 +58,17 @@ def search(
     tree: PrefixTree,
     memory: Tensor,
     width: int,
-    allowed: Tensor | None = None,
+    ends: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The `width` likeliest tuples after each memory [B, S, d_model], best first.
 
     Returns rows of the tree's tuples [B, width], -1 where there are no more, and their scores
     [B, width], -inf there. A score is the sum of log-softmax over the whole vocabulary, as in
     training: looking only at existing children comes after the softmax and renormalises nothing.
-    `allowed` masks memory, [B, 1, 1, S].
+    `ends` [B, 1] is how much of each memory to look at; None is all.
     """
     users = len(memory)
-    cross = model.cross_attend(memory, allowed)
+    cross = model.cross_attend(memory, ends)
     node = torch.zeros(users, 1, dtype=torch.int64, device=memory.device)
     score = torch.zeros(users, 1, device=memory.device)
     token = torch.full_like(node, START)

@@ -5,13 +5,16 @@ logits not divided by sqrt(d_head), ReLU feed-forward, one embedding for encoder
 (scaled by d_model ** -0.5) the output. With the same weights its logits equal those of
 transformers' T5ForConditionalGeneration.
 
-Two things are more general than T5, for speed. The decoder takes T short targets per sequence at
-once, [B, T, M], which share one encoder pass (`decode`). And `step` advances W beams of a user by
-one token against a single copy of that user's cross-attention keys and values.
+Three things go beyond T5. The decoder takes T short targets per sequence at once, [B, T, M], which
+share one encoder pass and may each see another part of it (`decode`). `step` advances W beams of a
+user by one token against a single copy of that user's cross-attention keys and values. And with
+`Size.cross_bias` cross-attention has a table of relative position biases too: where the encoder is
+causal an item cannot tell that it is the last one, and without a bias the decoder could not either.
 
 Axes: B sequences, S encoder tokens, T targets, M tokens of a target, W beams, H heads,
 V vocabulary.
-`allowed` masks are boolean, True where a query may look, broadcastable to [B, H, queries, keys].
+`allowed` is boolean, True where an encoder token may look, broadcastable to [B, H, S, S]. `ends`
+[B or 1, T] says how many encoder tokens a target sees: the first `ends` of them; None is all.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class Size:
     dropout: float = 0.1
     buckets: int = 32  # relative distances are told apart in this many classes,
     furthest: int = 128  # all distances from here on being one class
+    cross_bias: bool = False
 
 
 class Transformer(nn.Module):
@@ -52,6 +56,7 @@ class Transformer(nn.Module):
         self.embedding = nn.Parameter(torch.randn(size.vocabulary, size.d_model))
         self.encoder_bias = RelativeBias(size, causal=False)
         self.decoder_bias = RelativeBias(size, causal=True)
+        self.cross_bias = RelativeBias(size, causal=True) if size.cross_bias else None
         self.encoder = nn.ModuleList(EncoderLayer(size) for _ in range(size.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(size) for _ in range(size.decoder_layers))
         self.encoder_norm = RMSNorm(size.d_model)
@@ -59,7 +64,8 @@ class Transformer(nn.Module):
 
     def encode(self, tokens: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Memory [B, S, d_model] of encoder tokens [B, S]."""
-        bias = self.encoder_bias(tokens.shape[1])
+        at = torch.arange(tokens.shape[1], device=tokens.device)
+        bias = self.encoder_bias(at[None, :] - at[:, None])
         if allowed is not None:
             bias = bias.masked_fill(~allowed, -math.inf)
         x = self.embed(tokens)
@@ -67,40 +73,59 @@ class Transformer(nn.Module):
             x = layer(x, bias)
         return self.drop(self.encoder_norm(x))
 
-    def decode(self, tokens: Tensor, memory: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """Hidden states [B, T, M, d_model] of decoder inputs [B, T, M], each target on its own.
-
-        `allowed` is for the cross-attention: queries are the T * M decoder tokens, keys the S
-        encoder tokens.
-        """
-        length = tokens.shape[2]
-        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
-        bias = self.decoder_bias(length).masked_fill(future, -math.inf)
+    def decode(self, tokens: Tensor, memory: Tensor, ends: Tensor | None = None) -> Tensor:
+        """Hidden states [B, T, M, d_model] of decoder inputs [B, T, M], each target on its own."""
+        at = torch.arange(tokens.shape[2], device=tokens.device)
+        offset = at[None, :] - at[:, None]
+        bias = self.decoder_bias(offset).masked_fill(offset > 0, -math.inf)
+        seen = self.look_back(ends, at, memory)
         x = self.embed(tokens)
         for layer in self.decoder:
-            x = layer(x, bias, memory, None if allowed is None else additive(allowed, x.dtype))
+            x = layer(x, bias, memory, seen)
         return self.drop(self.decoder_norm(x))
+
+    def look_back(self, ends: Tensor | None, at: Tensor, memory: Tensor) -> Tensor | None:
+        """Bias of cross-attention for the tokens `at` of each target, [B or 1, H or 1, T * at, S].
+
+        Token m of a target stands at ends + m, as if it followed what it sees.
+        """
+        if ends is None and self.cross_bias is None:
+            return None
+        length = memory.shape[1]
+        keys = torch.arange(length, device=memory.device)
+        if ends is None:
+            ends = torch.full((1, 1), length, device=memory.device)
+        hidden = (keys >= ends.unsqueeze(-1)).repeat_interleave(len(at), 1).unsqueeze(1)
+        if self.cross_bias is None:
+            zeros = torch.zeros(hidden.shape, dtype=memory.dtype, device=memory.device)
+            return zeros.masked_fill_(hidden, -math.inf)
+        bias: Tensor = self.cross_bias(keys - (ends.unsqueeze(-1) + at).flatten(1).unsqueeze(-1))
+        return bias.masked_fill(hidden, -math.inf)
 
     def step(self, tokens: Tensor, past: Past, cross: Cross) -> tuple[Tensor, Past]:
         """Hidden state [B, W, d_model] of the newest token [B, W] of each beam, and its past.
 
-        `past` holds the keys and values of the beams' earlier tokens (`begin` makes an empty
-        one), `cross` what `cross_attend` made of the memory.
+        `past` holds the keys and values of the beams' earlier tokens (at first none: []), `cross`
+        what `cross_attend` made of the memory.
         """
-        length = past[0][0].shape[2] + 1 if past else 1
-        bias = self.decoder_bias(length)[:, :, -1:]
+        number = past[0][0].shape[2] if past else 0
+        at = torch.arange(number + 1, device=tokens.device)
+        bias = self.decoder_bias((at - number).unsqueeze(0))
+        seen = self.look_back(cross.ends, at[-1:], cross.memory)
         x = self.embed(tokens)
         grown: Past = []
-        for number, layer in enumerate(cast("list[DecoderLayer]", self.decoder)):
-            x, pair = layer.step(x, bias, past[number] if past else None, cross, number)
+        for depth, layer in enumerate(cast("list[DecoderLayer]", self.decoder)):
+            x, pair = layer.step(x, bias, past[depth] if past else None, cross.pairs[depth], seen)
             grown.append(pair)
         return self.drop(self.decoder_norm(x)), grown
 
-    def cross_attend(self, memory: Tensor, allowed: Tensor | None = None) -> Cross:
-        """Cross-attention keys and values of every decoder layer, computed once per user."""
+    def cross_attend(self, memory: Tensor, ends: Tensor | None = None) -> Cross:
+        """Cross-attention keys and values of every decoder layer, computed once per user.
+
+        `ends` is [B, 1] here: each user is one target.
+        """
         layers = cast("list[DecoderLayer]", self.decoder)
-        pairs = [layer.cross_attention.keys_values(memory) for layer in layers]
-        return Cross(pairs, None if allowed is None else additive(allowed, memory.dtype))
+        return Cross([layer.cross_attention.keys_values(memory) for layer in layers], memory, ends)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores over the whole vocabulary, [..., V]."""
@@ -120,10 +145,11 @@ Past = list[tuple[Tensor, Tensor]]  # per decoder layer: keys and values [B * W,
 
 @dataclass(frozen=True)
 class Cross:
-    """Per decoder layer: keys and values [B, H, S, d_head]; and a bias for masked keys."""
+    """What the beams of a user share: per decoder layer keys and values [B, H, S, d_head]."""
 
     pairs: Past
-    bias: Tensor | None
+    memory: Tensor  # [B, S, d_model]
+    ends: Tensor | None  # [B, 1]
 
 
 class EncoderLayer(nn.Module):
@@ -156,7 +182,12 @@ class DecoderLayer(nn.Module):
         return self.feed_forward(x).view(shape)  # type: ignore[no-any-return]
 
     def step(
-        self, x: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None, cross: Cross, number: int
+        self,
+        x: Tensor,
+        bias: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        cross: tuple[Tensor, Tensor],
+        cross_bias: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """One more token for each beam: x [B, W, d_model]."""
         own = self.self_attention
@@ -166,7 +197,7 @@ class DecoderLayer(nn.Module):
         x = x + own.merge(attend(q, k, v, bias)).view(x.shape)
         other = self.cross_attention
         q = other.queries(x)
-        x = x + other.merge(attend(q, *cross.pairs[number], cross.bias))
+        x = x + other.merge(attend(q, *cross, cross_bias))
         return self.feed_forward(x), (k, v)
 
 
@@ -254,13 +285,11 @@ class RelativeBias(nn.Module):
         self.causal, self.furthest = causal, size.furthest
         self.weight = nn.Parameter(torch.randn(size.buckets, size.heads) * size.d_model**-0.5)
 
-    def forward(self, length: int) -> Tensor:
-        """[1, H, length, length], for queries in rows and keys in columns."""
-        at = torch.arange(length, device=self.weight.device)
-        bucket = distance_bucket(
-            at[None, :] - at[:, None], len(self.weight), self.furthest, causal=self.causal
-        )
-        return F.embedding(bucket, self.weight).permute(2, 0, 1).unsqueeze(0)
+    def forward(self, offset: Tensor) -> Tensor:
+        """[... or 1, H, queries, keys] for key-minus-query offsets [..., queries, keys]."""
+        bucket = distance_bucket(offset, len(self.weight), self.furthest, causal=self.causal)
+        bias = F.embedding(bucket, self.weight).movedim(-1, -3)
+        return bias if offset.dim() == 3 else bias.unsqueeze(0)
 
 
 def distance_bucket(offset: Tensor, buckets: int, furthest: int, *, causal: bool) -> Tensor:
@@ -290,13 +319,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float = 0
     if bias is not None:
         scores += bias
     return dropout(scores.softmax(-1), rate) @ v
-
-
-def additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where allowed, -inf elsewhere."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(
-        ~allowed, -math.inf
-    )
 
 
 def dropout(x: Tensor, rate: float) -> Tensor:

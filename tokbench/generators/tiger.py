@@ -1,0 +1,312 @@
+"""TIGER's generator: an encoder-decoder that reads a history's codes and writes the next item's.
+
+Rajput et al., NeurIPS 2023, arXiv 2305.05065; CoST (Sec. 4.1) uses the same structure. Item tokens
+are per level, so there are sum(level_sizes) of them, and one START token; no user token (leaving it
+out was found best, arXiv 2507.22224) and no end token, as every tuple has M codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench.api import Config, Generator, GeneratorModel, Quiet, Runtime, option
+from tokbench.errors import ConfigError
+from tokbench.metrics import ndcg, recall
+from tokbench.placement import place
+from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
+
+if TYPE_CHECKING:
+    from tokbench.nn.transformer import Size, Transformer
+
+
+class Tiger(Generator):
+    """Encoder-decoder over semantic IDs, trained on every position, decoded by beam search."""
+
+    name = "tiger"
+    version = 1
+    citation = "Rajput et al., Recommender Systems with Generative Retrieval, NeurIPS 2023"
+    deviations = (
+        "no user token; TIGER has 2,000 hashed ones, CoST does not say",
+        "every encoder input begins with a start token, so that an empty history can be read",
+        "Adam at a constant rate (CoST's 1e-3) after a warm-up; TIGER: 0.01, then inverse sqrt",
+    )
+
+    class Config(Config):
+        """The defaults are the paper's size and TIGER's training, bidirectional."""
+
+        encoder_layers: int = option(4, ge=1, le=24, description="layers of the encoder")
+        decoder_layers: int = option(4, ge=1, le=24, description="layers of the decoder")
+        d_model: int = option(128, ge=8, le=2048, description="width of a token")
+        d_ff: int = option(1024, ge=8, le=8192, description="width inside a feed-forward block")
+        heads: int = option(6, ge=1, le=32, description="attention heads")
+        d_head: int = option(64, ge=4, le=256, description="width of a head")
+        dropout: float = option(0.1, ge=0.0, lt=1.0, description="dropout rate")
+        encoder_attention: Literal["bidirectional", "causal"] = option(
+            "bidirectional",
+            description="bidirectional: every (history, next item) is an example of its own; "
+            "causal: an item sees earlier items only, and one pass trains every position",
+        )
+        history_items: int = option(20, ge=1, le=1000, description="items of a history, last ones")
+        batch_size: int = option(
+            512, ge=1, description="examples of a step (causal: windows of up to history_items + 1)"
+        )
+        epochs: int = option(200, ge=1, description="passes over the training data, at most")
+        learning_rate: float = option(1e-3, gt=0.0, description="rate after the warm-up")
+        schedule: Literal["constant", "inverse-sqrt", "cosine"] = option(
+            "constant", description="what the rate does after the warm-up"
+        )
+        warmup_steps: int = option(1000, ge=0, description="steps of linear warm-up")
+        weight_decay: float = option(0.0, ge=0.0, description="AdamW's decoupled weight decay")
+        label_smoothing: float = option(
+            0.0, ge=0.0, lt=1.0, description="share of a label spread over the whole vocabulary"
+        )
+        eval_every: int = option(1, ge=1, description="epochs between two validations")
+        patience: int = option(
+            20, ge=1, description="validations without a better NDCG@10 before training stops"
+        )
+        validation_users: int = option(
+            0, ge=0, description="validation users to select on, drawn by the seed; 0 = all"
+        )
+        validation_width: int = option(20, ge=10, description="beam width in validation")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # two cores, a few minutes on 5,000 users: one pass trains every position (causal)
+        "quick": {
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "d_model": 64,
+            "d_ff": 256,
+            "heads": 4,
+            "d_head": 16,
+            "encoder_attention": "causal",
+            "batch_size": 64,
+            "epochs": 60,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "warmup_steps": 100,
+            "eval_every": 4,
+            "patience": 5,
+            "validation_users": 1500,
+        },
+        # seconds, on some 300 items and 1,000 users
+        "toy": {
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "d_model": 64,
+            "d_ff": 128,
+            "heads": 4,
+            "d_head": 16,
+            "encoder_attention": "causal",
+            "history_items": 10,
+            "batch_size": 64,
+            "epochs": 20,
+            "learning_rate": 5e-3,
+            "schedule": "cosine",
+            "warmup_steps": 20,
+            "eval_every": 5,
+            "validation_users": 500,
+        },
+    }
+
+    def train(
+        self,
+        catalog: Catalog,
+        histories: Histories,
+        ids: SemanticIds,
+        *,
+        seed: int,
+        runtime: Runtime,
+    ) -> TigerModel:
+        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+
+        One training example per item of `histories.train` but each user's first. Same seed, same
+        thread count, same weights, bit for bit on a CPU. Torch's global generator is left as found.
+        """
+        import torch
+
+        if not (histories.train.lengths > 1).any():
+            raise ConfigError("tiger needs a training sequence of at least two items, found none")
+        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(seed)
+            model = TigerModel(self.config, ids, runtime.device)
+            _fit(model, histories, np.random.default_rng(seed), runtime)
+        return model
+
+    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> TigerModel:
+        """The model whose `state()` this was; it moves to the device of its first `generate`."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            model = TigerModel(self.config, ids, "cpu")
+        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        model.network.load_state_dict(weights)
+        return model
+
+
+class TigerModel(GeneratorModel):
+    """A trained encoder-decoder and the tuples it may write."""
+
+    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
+        from tokbench.nn.transformer import START, Transformer
+
+        self.config, self.ids = config, ids
+        self.base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])  # level m's code 0 as a token
+        self.tuples, _, _ = ids.groups()
+        self.network: Transformer = Transformer(_size(config, ids)).to(device).eval()
+
+    def tokens(self, codes: NDArray[np.int32]) -> Ints:
+        """Codes [..., M] as tokens: each level has its own."""
+        tokens: Ints = codes.astype(np.int64) + self.base
+        return tokens
+
+    def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
+        """The `width` likeliest tuples for each history, of which the last `history_items` count.
+
+        Scores are log-probabilities over the whole vocabulary. An empty history is allowed.
+        """
+        self.network.to(runtime.device)
+        with runtime.progress.track("generate", total=len(histories)) as advance:
+            rows, scores = self._search(histories, width, runtime.device, advance)
+        codes = np.where(rows[..., None] >= 0, self.tuples[rows], -1)
+        return Beams(codes, scores)
+
+    def _search(
+        self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
+    ) -> tuple[Ints, NDArray[np.float32]]:
+        """Rows of `tuples` and scores, [Q, width]; histories of near length go together."""
+        import torch
+
+        from tokbench.nn.beam import PrefixTree, search
+        from tokbench.nn.packing import Packer, pack
+
+        packer = Packer(
+            histories.items, self.tokens(self.ids.codes), causal=self._causal, device=device
+        )
+        tree = PrefixTree.of(self.tokens(self.tuples), device)
+        width_ = min(width, len(tree))
+        rows = np.full((len(histories), width), -1, np.int64)
+        scores = np.full((len(histories), width), -np.inf, np.float32)
+        kept = np.minimum(histories.lengths, self.config.history_items)
+        size = (1 + kept + width_) * self.ids.levels  # tokens of a query: history and beams
+        budget = SEARCH_TOKENS["cpu" if device == "cpu" else "cuda"]
+        self.network.eval()
+        for group in pack(size, budget=budget, overhead=budget // 8):
+            read = [histories[q][len(histories[q]) - kept[q] :] for q in group]
+            encoder, allowed, ends = packer.read(read)
+            with torch.inference_mode():
+                memory = self.network.encode(encoder, allowed)
+                found, score = search(self.network, tree, memory, width_, ends)
+            rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
+            advance(len(group))
+        return rows, scores
+
+    @property
+    def _causal(self) -> bool:
+        return bool(self.config.encoder_attention == "causal")
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The weights, float32."""
+        return {
+            name: value.detach().cpu().numpy().copy()
+            for name, value in self.network.state_dict().items()
+        }
+
+
+# Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
+TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
+SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**20}
+
+
+def _size(config: Any, ids: SemanticIds) -> Size:
+    from tokbench.nn.transformer import Size
+
+    return Size(
+        vocabulary=1 + sum(ids.level_sizes),
+        d_model=config.d_model,
+        d_ff=config.d_ff,
+        heads=config.heads,
+        d_head=config.d_head,
+        encoder_layers=config.encoder_layers,
+        decoder_layers=config.decoder_layers,
+        dropout=config.dropout,
+        cross_bias=config.encoder_attention == "causal",
+    )
+
+
+def _fit(
+    model: TigerModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
+) -> None:
+    """Train `model` in place, ending with the weights of its best validation."""
+    import time
+
+    from tokbench.nn.packing import Packer, prefix_windows, sequence_windows
+    from tokbench.nn.seq2seq import Recipe, train_epochs
+
+    config, causal = model.config, model._causal
+    queries = _subset(histories.validation, config.validation_users, rng)
+    windows = (sequence_windows if causal else prefix_windows)(
+        histories.train.offsets, config.history_items
+    )
+    budget = TRAIN_TOKENS["cpu" if runtime.device == "cpu" else "cuda"]
+    packer = Packer(
+        histories.train.items,
+        model.tokens(model.ids.codes),
+        causal=causal,
+        budget=budget,
+        overhead=budget // 16,
+        device=runtime.device,
+    )
+    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
+    best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
+    began = time.perf_counter()
+
+    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
+
+        def after_epoch(epoch: int, loss: float) -> bool:
+            nonlocal best
+            if epoch % config.eval_every and epoch != config.epochs:
+                runtime.log(epoch=epoch, loss=loss, seconds=time.perf_counter() - began)
+                return False
+            scores = validate(model, queries, config.validation_width, runtime)
+            runtime.log(epoch=epoch, loss=loss, **scores, seconds=time.perf_counter() - began)
+            if scores["validation_ndcg10"] > best[0]:
+                weights = {n: w.detach().clone() for n, w in model.network.state_dict().items()}
+                best = (scores["validation_ndcg10"], epoch, weights)
+            return bool(epoch - best[1] >= config.patience * config.eval_every)
+
+        train_epochs(
+            model.network,
+            packer,
+            windows,
+            recipe,
+            rng=rng,
+            after_epoch=after_epoch,
+            after_batch=lambda rows, loss: advance(rows, f"loss {loss:.3f}"),
+        )
+    model.network.load_state_dict(best[2])
+    model.network.eval()
+
+
+def validate(model: TigerModel, queries: Queries, width: int, runtime: Runtime) -> dict[str, float]:
+    """Recall@10 and NDCG@10 over items, expected under ties, by the real beam search."""
+    quiet = Runtime(device=runtime.device, progress=Quiet())
+    beams = model.generate(queries.histories, width=width, runtime=quiet)
+    placement = place(beams, model.ids, queries.targets)
+    return {
+        "validation_ndcg10": float(ndcg(placement, 10).mean()),
+        "validation_recall10": float(recall(placement, 10).mean()),
+    }
+
+
+def _subset(queries: Queries, count: int, rng: np.random.Generator) -> Queries:
+    """`count` of the queries drawn without replacement, in order; all of them for 0."""
+    if count == 0 or count >= len(queries):
+        return queries
+    rows = np.sort(rng.choice(len(queries), count, replace=False))
+    histories = Sequences.of([queries.histories[row] for row in rows])
+    return Queries(queries.users[rows], histories, queries.targets[rows])
