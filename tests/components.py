@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.api import (
-    Config,
     DatasetSource,
     Encoder,
     Generator,
@@ -39,7 +38,7 @@ class Tiny(DatasetSource):
 
     name = "tiny"
 
-    class Config(Config):
+    class Config(DatasetSource.Config):
         """Step."""
 
         step: int = option(1, ge=1, le=11, description="distance between one item and the next")
@@ -60,7 +59,7 @@ class Letters(Encoder):
     def encode(self, texts: Sequence[str], *, runtime: Runtime) -> Floats:
         CALLS.append("encode")
         rows = [list(hashlib.sha256(text.encode()).digest()[:6]) for text in texts]
-        return np.asarray(rows, dtype=np.float32) / 255
+        return np.asarray(rows, dtype=np.float32) / np.float32(255)
 
 
 class Hashed(Tokenizer):
@@ -69,7 +68,7 @@ class Hashed(Tokenizer):
     name = "hashed"
     presets = {"wide": {"codes": 12}}
 
-    class Config(Config):
+    class Config(Tokenizer.Config):
         """Codes."""
 
         codes: int = option(4, ge=2, le=100, symbol="K", paper=64, description="codes per level")

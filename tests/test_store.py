@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tokbench.errors import StoreError
 from tokbench.store import Store, read_arrays, read_weights, write_arrays, write_weights
@@ -126,7 +127,10 @@ def test_a_killed_writer_leaves_no_artifact_and_no_lock(tmp_path: Path) -> None:
 
 
 def test_arrays_and_weights_come_back_bit_for_bit(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(6, dtype=np.int32).reshape(2, 3), "b": np.float32([0.1, -0.0])}
+    arrays: dict[str, NDArray[Any]] = {
+        "a": np.arange(6, dtype=np.int32).reshape(2, 3),
+        "b": np.asarray([0.1, -0.0], dtype=np.float32),
+    }
     write_arrays(tmp_path, arrays)
     write_weights(tmp_path, arrays)
     for found in (read_arrays(tmp_path), read_weights(tmp_path)):
