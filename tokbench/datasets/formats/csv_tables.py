@@ -1,0 +1,108 @@
+"""Format `csv`: two tables with a header line, parted by commas, tabs, semicolons or bars.
+
+Cells may be quoted as RFC 4180 has it; a quoted cell may hold line ends. A row is placed at the
+line it begins on.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tokbench.datasets.formats.columns import Columns, item_fields
+from tokbench.datasets.formats.gathering import Event, Files, Item
+from tokbench.datasets.formats.locating import by_name
+from tokbench.datasets.formats.text_lines import text_lines
+from tokbench.datasets.formats.values import instant, shown
+from tokbench.datasets.jsonl import Fault
+from tokbench.datasets.lines import LONGEST
+from tokbench.errors import DatasetError
+
+ENDINGS = (".csv", ".tsv")
+PARTED_BY = (",", "\t", ";", "|")
+EVENTS = "interactions interaction inter ratings rating reviews review events clicks behaviors log"
+ITEMS = "items item products product movies news books articles meta metadata catalog catalogue"
+Table = Iterator[tuple[int, list[str]]]
+
+
+def find(source: Path, items: Path | None) -> Files | None:
+    """Two tables, told apart by their names."""
+    return by_name(source, items, ENDINGS, EVENTS, ITEMS)
+
+
+def read_items(path: Path, columns: Columns, fault: Fault) -> Iterator[Item]:
+    """The rows of the items table."""
+    names, rows = _open(path, fault)
+    id_at = columns.of_item(names, path)
+    for line, cells in rows:
+        raw = dict(zip(names, cells, strict=True))
+        item_id = raw.pop(names[id_at])
+        yield Item(line, item_id, item_fields(raw, columns.title))
+
+
+def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
+    """The rows of the interactions table."""
+    names, rows = _open(path, fault)
+    user_at, item_at, time_at = columns.of_events(names, path)
+    for line, cells in rows:
+        time = None if time_at is None else instant(cells[time_at])
+        if time is None and time_at is not None:
+            problem = f"{names[time_at]} is {shown(cells[time_at])}"
+            remedy = "it must be a number or a date"
+            fault(DatasetError(problem, path=path, line=line, remedy=remedy))
+            continue
+        yield Event(line, cells[user_at], cells[item_at], time)
+
+
+def _open(path: Path, fault: Fault) -> tuple[list[str], Table]:
+    """Names of the columns, and the rows below the header."""
+    header = next(text_lines(path, fault), (1, ""))[1]
+    mark = max(PARTED_BY, key=header.count)  # the first of the likely ones, where none occurs
+    rows = _rows(path, mark, fault)
+    names = [name.strip() for name in next(rows, (1, []))[1]]
+    if not names:
+        remedy = "the first line names the columns"
+        raise DatasetError("empty file", path=path, line=1, remedy=remedy)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DatasetError(f"two columns {shown(twice[0])}", path=path, line=1)
+    return names, _fitting(rows, len(names), path, fault)
+
+
+def _fitting(rows: Table, width: int, path: Path, fault: Fault) -> Table:
+    for line, cells in rows:
+        if len(cells) == width:
+            yield line, cells
+        elif cells:  # not a blank line
+            problem = f"{len(cells)} cells, the header has {width}"
+            remedy = "quote cells that hold the separator"
+            fault(DatasetError(problem, path=path, line=line, remedy=remedy))
+
+
+def _rows(path: Path, mark: str, fault: Fault) -> Table:
+    lines = (text for _, text in text_lines(path, fault))
+    reader = csv.reader(lines, delimiter=mark, strict=True)
+    line = 1
+    while True:
+        try:
+            with _long_cells():
+                cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            remedy = "is a quote left open?"
+            raise DatasetError(str(error), path=path, line=line, remedy=remedy) from error
+        yield line, cells
+        line = reader.line_num + 1
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Cells may be as long as a line may be; the module's limit is one for the whole process."""
+    before = csv.field_size_limit(LONGEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
