@@ -13,6 +13,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "report": "tokbench.cli.report",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",
+    "data": "tokbench.cli.data",
     "ids": "tokbench.cli.ids",
 }
 

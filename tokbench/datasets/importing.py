@@ -16,6 +16,7 @@ import numpy as np
 
 from tokbench.api import Progress, Quiet
 from tokbench.datasets.download import sha256_of
+from tokbench.datasets.folder import TEMPLATE
 from tokbench.datasets.formats import (
     csv_tables,
     folder_layout,
@@ -29,7 +30,7 @@ from tokbench.datasets.jsonl import stop
 from tokbench.datasets.layout import ITEMS, SEQUENCES, SHORTEST
 from tokbench.datasets.prepare import written_at_once
 from tokbench.datasets.recipe import Events, Statistics, count
-from tokbench.datasets.text import clean
+from tokbench.datasets.text import clauses, render
 from tokbench.datasets.writing import json_line, open_for_lines, write_sequences
 from tokbench.errors import ConfigError, DatasetError, listed
 
@@ -42,6 +43,7 @@ FORMATS: Mapping[str, Format] = {  # the surest to recognise come first
     "csv": csv_tables,
 }
 IMPORT = "import.json"
+WORDING = clauses(TEMPLATE)
 RECOGNISED = (
     "recognised are items.jsonl with sequences.jsonl, X.inter.json with X.item.json, X.inter with "
     "X.item, and two tables in csv, tsv or parquet"
@@ -56,7 +58,7 @@ class Imported:
     files: Files
     statistics: Statistics
     catalogue: int  # items written, those without interactions included
-    untitled: int  # of them, items without a title
+    textless: int  # of them, items in which the folder's own template finds nothing
     unknown_items: int  # of them, items that only the interactions name
     short_users: int  # users with too few items for leave-one-out
     duplicate_rows: int  # events with user, item and time of another; kept
@@ -68,11 +70,11 @@ class _Catalogue:
     """Counts of the items that pass through."""
 
     items: int = 0
-    untitled: int = 0
+    textless: int = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         self.items += 1
-        self.untitled += not clean(row.get("title"))
+        self.textless += not render(WORDING, row)
 
 
 def import_data(
@@ -169,6 +171,16 @@ def find_files(source: Path, form: FormatName, items: Path | None) -> tuple[str,
     raise DatasetError(what, path=source, remedy=RECOGNISED)
 
 
+def needs_import(path: Path, form: FormatName) -> bool:
+    """Whether `path` has to be imported before it can be run: it is there, and no dataset folder.
+
+    A format given by name is taken at its word.
+    """
+    if form != "auto":
+        return form != "folder"
+    return path.exists() and not (path / ITEMS).is_file() and not (path / SEQUENCES).is_file()
+
+
 def gather(gathering: Gathering, form: Format, files: Files, columns: Columns) -> None:
     """Read both files. Raises DatasetError where no item or no interaction is left."""
     for item in form.read_items(files.items, columns, gathering.fault):
@@ -192,7 +204,7 @@ def _summary(
         files=files,
         statistics=count(events),
         catalogue=catalogue.items,
-        untitled=catalogue.untitled,
+        textless=catalogue.textless,
         unknown_items=gathering.notes.unknown_items,
         short_users=int((np.bincount(events.user) < SHORTEST).sum()),
         duplicate_rows=gathering.notes.duplicate_rows,

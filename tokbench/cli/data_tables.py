@@ -1,0 +1,67 @@
+"""Counts beside the published ones, on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from tokbench.datasets.official import Official
+    from tokbench.datasets.prepare import Candidate
+    from tokbench.datasets.recipe import Published, Recipe, Statistics
+
+
+def print_comparison(ours: Statistics, theirs: Published) -> None:
+    """A row for each count: ours, the published one where there is one, and the difference."""
+    from tokbench.datasets.recipe import compare
+
+    table = Table("", "here", theirs.where, "difference")
+    for name, our, their, difference in compare(ours, theirs):
+        table.add_row(name, _figure(our), _figure(their), _figure(difference, "+,g"))
+    _console().print(table)
+
+
+def print_candidates(found: Sequence[Candidate], entry: Official, *, total: int) -> None:
+    """A row for each recipe: its counts, how far they are, and how it differs from the default."""
+    table = Table("users", "items", "mean", "length", "distance", "recipe: --set ...")
+    published = entry.published
+    table.add_row(
+        _figure(published.users), _figure(published.items), _figure(published.mean),
+        f"{published.shortest}-{published.longest}", "", f"published: {published.where}",
+        end_section=True,
+    )  # fmt: skip
+    for candidate in found:
+        counts = candidate.statistics
+        table.add_row(
+            _figure(counts.users), _figure(counts.items), _figure(counts.mean),
+            f"{counts.shortest}-{counts.longest}", f"{candidate.distance:.4f}",
+            _changes(candidate.recipe, entry.recipe) or "(what `prepare` does)",
+        )  # fmt: skip
+    console = _console()
+    console.print(table)
+    console.print(
+        f"{len(found)} of {total} recipes tried; distance: |log ratio| of users, items and mean "
+        "length, summed; 0 is equal",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _changes(recipe: Recipe, default: Recipe) -> str:
+    options = default.model_dump()
+    changed = {k: v for k, v in recipe.model_dump().items() if v != options[k]}
+    return " ".join(f"recipe.{option}={value}" for option, value in changed.items())
+
+
+def _figure(value: Any, form: str = ",g") -> str:
+    if value is None:
+        return ""
+    return f"{value:{form}}" if isinstance(value, float) else f"{value:{form.replace('g', 'd')}}"
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=200)  # do not fold figures in a pipe

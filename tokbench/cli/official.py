@@ -1,0 +1,96 @@
+"""`tokbench data prepare` and `recipes`: published datasets from their official files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tokbench.datasets.recipe import Recipe
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command("prepare", short_help="Make a published dataset from its official files.")
+@click.argument("name")
+@click.option("--raw", type=FOLDER, default=None,
+              help="Where the official files lie [default: download them].")  # fmt: skip
+@click.option("--out", type=FOLDER, default=None,
+              help="The folder to write [default: NAME under TOKBENCH_DATA, or else under the "
+                   "user's data folder].")  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="recipe.OPTION=VALUE",
+              help="Change the recipe, see `tokbench data recipes NAME`. Repeatable.")  # fmt: skip
+def prepare_command(
+    name: str, raw: Path | None, out: Path | None, changes: tuple[str, ...]
+) -> None:
+    """Make the dataset NAME: mind, office-s, office-l, office-5core, beauty, sports or toys.
+
+    The counts are printed beside the published ones. The folder keeps its recipe in recipe.json.
+    """
+    from tokbench.cli.data_tables import print_comparison
+    from tokbench.cli.progress import progress
+    from tokbench.datasets.official import official
+    from tokbench.datasets.prepare import prepare
+    from tokbench.datasets.prepared import data_roots
+
+    entry = official(name)
+    folder = data_roots()[0] / name if out is None else out
+    made = prepare(
+        name, out=folder, raw=raw, downloads=_downloads(), recipe=_recipe(entry.recipe, changes),
+        progress=progress(),
+    )  # fmt: skip
+    print_comparison(made, entry.published)
+    click.echo(f"{folder}: ready for `tokbench run --dataset {shlex.quote(str(folder))}`")
+
+
+@click.command("recipes", short_help="Compare the readings of a published dataset.")
+@click.argument("name")
+@click.option("--raw", type=FOLDER, default=None,
+              help="Where the official files lie [default: download them].")  # fmt: skip
+@click.option("--best", type=click.IntRange(min=1), default=10, show_default=True,
+              help="How many to print.")  # fmt: skip
+def recipes_command(name: str, raw: Path | None, best: int) -> None:
+    """Try the plausible recipes for NAME on the files at hand: the nearest to print comes first.
+
+    The paper does not give its filters in full. What `prepare` does is printed with the words to
+    change it by.
+    """
+    from tokbench.cli.data_tables import print_candidates
+    from tokbench.cli.progress import progress
+    from tokbench.datasets.official import official
+    from tokbench.datasets.prepare import recipes
+
+    found = recipes(name, raw=raw, downloads=_downloads(), progress=progress())
+    print_candidates(found[:best], official(name), total=len(found))
+
+
+def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
+    """The recipe with `recipe.option=value` changes made."""
+    from pydantic import ValidationError
+
+    options: dict[str, Any] = recipe.model_dump()
+    for change in changes:
+        target, equals, value = change.partition("=")
+        option = target.removeprefix("recipe.")
+        if not equals or option not in options:
+            raise click.BadParameter(
+                f"{change!r}: write it as recipe.OPTION=VALUE; options: {', '.join(options)}",
+                param_hint="--set",
+            )
+        options[option] = value
+    try:
+        return type(recipe).model_validate(options)
+    except ValidationError as error:
+        raise click.BadParameter(str(error), param_hint="--set") from error
+
+
+def _downloads() -> Path:
+    """Where downloaded files are kept."""
+    import platformdirs
+
+    cache = os.environ.get("TOKBENCH_CACHE") or platformdirs.user_cache_dir("tokbench")
+    return Path(cache) / "downloads"
