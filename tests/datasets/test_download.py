@@ -146,6 +146,14 @@ def test_a_whole_part_file_is_begun_anew(host: Host, tmp_path: Path) -> None:
     assert fetch(host.file("good"), tmp_path, Quiet()).read_bytes() == CONTENT
 
 
+def test_the_rest_from_another_mirror_is_not_glued_on(host: Host, tmp_path: Path) -> None:
+    """Both call their version "one", as hosts that number versions do."""
+    (tmp_path / "a.zip.part").write_bytes(b"x" * 1_000)
+    state = {"url": f"{host.url}/elsewhere/a.zip", "tag": host.etag}
+    (tmp_path / "a.zip.part.json").write_text(json.dumps(state))
+    assert fetch(host.file("good"), tmp_path, Quiet()).read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("tag", ['"older"', 'W/"weak"', ""])
 def test_the_rest_of_another_version_is_not_glued_on(host: Host, tmp_path: Path, tag: str) -> None:
     (tmp_path / "a.zip.part").write_bytes(b"x" * 1_000)

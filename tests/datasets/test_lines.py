@@ -111,8 +111,13 @@ def test_progress_counts_the_bytes_of_the_file(tmp_path: Path) -> None:
 
             return nullcontext(advance)
 
-    path = write_gz(tmp_path / "a.gz", (f"line {n}" for n in range(50_000)))
-    assert len(list(read_lines(path, Bar()))) == 50_000
+    path = write_gz(tmp_path / "a.gz", (f"line {n}" for n in range(52_000)))
+    assert len(list(read_lines(path, Bar()))) == 52_000
+    plain = tmp_path / "a.txt"
+    plain.write_text("few\nlines\n")
     assert moved[0] == -path.stat().st_size
     assert len(moved) > 3
     assert sum(moved) == 0
+    moved.clear()
+    assert len(list(read_lines(plain, Bar()))) == 2
+    assert moved == [-10, 10]

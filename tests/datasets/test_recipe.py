@@ -55,9 +55,8 @@ def by_hand(events: list[tuple[int, int, int]], recipe: Recipe, titled: list[boo
     return {user: row[-recipe.longest :] for user, row in rows.items()}
 
 
-events_lists = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 3)), max_size=60
-)
+one_event = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 3))
+events_lists = st.lists(one_event, max_size=9) | st.lists(one_event, min_size=25, max_size=70)
 recipes = st.builds(
     lambda longest_over, **fields: Recipe(
         longest=fields["shortest"] + longest_over if longest_over is not None else 0, **fields
@@ -84,6 +83,17 @@ def test_a_recipe_does_what_it_says(
         found.setdefault(int(user), []).append((int(time), int(item)))
     assert found == by_hand(events, recipe, titled)
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("too_long", "lengths"), [("cap", [3, 4, 4]), ("drop", [3, 4]), ("drop-last", [3, 4])]
+)
+def test_the_bounds_themselves_are_allowed(too_long: str, lengths: list[int]) -> None:
+    events = [(user, n, n) for user, length in enumerate((2, 3, 4, 5)) for n in range(length)]
+    recipe = Recipe.model_validate({"shortest": 3, "longest": 4, "too_long": too_long})
+    left = apply(log_of(events), recipe)
+    assert np.unique(left.user, return_counts=True)[1].tolist() == lengths
+    assert left.item[-1] == (4 if too_long == "cap" else 3), "the end of a sequence is kept"
 
 
 def test_ties_keep_the_order_of_the_file() -> None:

@@ -9,6 +9,7 @@ from tokbench.api import DatasetSource, hookimpl
 def register_datasets() -> list[type[DatasetSource]]:
     """Built-in datasets."""
     from tokbench.datasets.folder import Folder
+    from tokbench.datasets.prepared import Mind, OfficeL, OfficeS
     from tokbench.datasets.toy import Toy
 
-    return [Folder, Toy]
+    return [Folder, Toy, Mind, OfficeS, OfficeL]
