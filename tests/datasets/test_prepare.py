@@ -217,6 +217,11 @@ def test_recipes_come_nearest_first_and_only_where_files_are(tmp_path: Path) -> 
     assert prepare("office-l", out=tmp_path / "l", raw=raw, recipe=capped) == one.statistics
 
 
+def test_a_part_without_its_name_is_tried_once(tmp_path: Path) -> None:
+    found = recipes("mind", raw=write_mind_folder(tmp_path / "bare"))
+    assert {candidate.recipe.source for candidate in found} == {"small-train"}
+
+
 def test_downloads_are_used_where_no_raw_folder_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

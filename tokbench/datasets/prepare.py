@@ -95,12 +95,16 @@ def recipes(
     entry = official(name)
     progress = progress or Quiet()
     found: list[Candidate] = []
+    used: list[list[Path]] = []
     for source_name, source in entry.sources.items():
         grid = [recipe for recipe in entry.grid if recipe.source == source_name]
         wanted = raw is None and source_name == entry.recipe.source
         if not grid or not (wanted or at_hand(source, raw or downloads)):
             continue
         paths = [locate(file, source, raw, downloads, progress) for file in source.files]
+        if paths in used:  # an unpacked part without its name: taken for the first source it fits
+            continue
+        used.append(paths)
         found += _tried(entry, source, paths, grid, progress)
     if not found:
         folder = raw or downloads
