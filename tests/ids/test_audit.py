@@ -163,7 +163,7 @@ def test_the_audit_is_over_the_items_of_the_dataset() -> None:
     table = CodeTable(
         ("c", "ghost", "a", "b"), SemanticIds(np.array([[1, 2], [1, 2], [0, 0], [1, 2]]), (2, 3))
     )
-    found = audit_table(table, dataset_of(["a", "b", "c", "d"], ["x", "same", "same", "y"]))
+    found = audit_table(table, dataset_of(["d", "a", "b", "c"], ["y", "x", "same", "same"]))
     assert found.coverage.missing == ("d",)
     assert found.coverage.unknown == ("ghost",)
     (group,) = found.groups

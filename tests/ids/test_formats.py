@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tokbench.errors import ConfigError, DatasetError, MissingExtraError, TokbenchError
@@ -50,6 +50,11 @@ def assert_same(found: CodeTable, table: CodeTable) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 @HYPOTHESIS
 @given(table=tables())
+@example(
+    CodeTable(
+        ("a\rb", "\r", " ", "\x00", "#"), SemanticIds(np.arange(5, dtype=np.int32)[:, None], (5,))
+    )
+)
 def test_a_round_trip_changes_nothing(tmp_path: Path, form: str, table: CodeTable) -> None:
     """Sizes are held by the file or given by the reader; the format is found by looking."""
     path = tmp_path / f"codes{SUFFIX[form]}"
@@ -109,17 +114,11 @@ def test_tables_of_others_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.array(expected, dtype=np.int64))
     (tmp_path / "t.npy.json").write_text('{"item_ids": [70, 3]}')
     (tmp_path / "t.index").write_text(' {"70": ["<a_1>","<b_2>"], "3": ["<a_0>","<b_5>"]}')
-    for name in ("t.parquet", "t.csv", "t.npy", "t.index"):
+    (tmp_path / "t.json").write_bytes(b'\xef\xbb\xbf{"70": [1, 2], "3": [0, 5]}')
+    for name in ("t.parquet", "t.csv", "t.npy", "t.index", "t.json"):
         found = read_table(tmp_path / name)
         assert found.item_ids == ("70", "3")
         assert found.ids.codes.tolist() == expected
-
-
-def test_a_folder_that_looks_like_a_partition_adds_no_level(tmp_path: Path) -> None:
-    folder = tmp_path / "year=2014"
-    folder.mkdir()
-    write_table(small(), folder / "codes.parquet", "parquet")
-    assert read_table(folder / "codes.parquet").ids.levels == 3
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ def test_unknown_items_are_counted_in_the_log(tmp_path: Path) -> None:
     runtime = Runtime()
     Table.of(path=str(path)).tokenize(catalog("b", "a"), seed=0, runtime=runtime)
     assert runtime.rows == [{"listed": 3.0, "unknown": 1.0}]
+    runtime = Runtime()
+    few = Table.of(path=str(path), missing="random")
+    few.tokenize(catalog("b", "new", "newer"), seed=0, runtime=runtime)
+    assert runtime.rows == [{"listed": 3.0, "unknown": 2.0}]
 
 
 def test_missing_items_stop_the_run_and_are_counted(tmp_path: Path) -> None:
