@@ -48,23 +48,34 @@ def by_name(
         return None
     if source.is_dir() and not tables:
         return None
-    others = [path for path in tables if path != source]
+    interactions = source if source.is_file() else _named(_without(tables, items), events)
     if items is None:
-        items = _only(others, catalogue, folder, "items", "name it: --items FILE")
-    if source.is_file():
-        return Files(_existing(items), source)
-    rest = [path for path in others if path.resolve() != items.resolve()]
-    remedy = "name the file itself instead of its folder"
-    return Files(_existing(items), _only(rest, events, folder, "interactions", remedy))
+        rest = _without(tables, interactions)
+        items = _only(rest, catalogue, folder, "items", "name it: --items FILE")
+    if interactions is None:
+        remedy = "name the file itself instead of its folder"
+        rest = _without(tables, items)
+        interactions = _only(rest, events, folder, "interactions", remedy)
+    return Files(_existing(items), interactions)
+
+
+def _without(paths: list[Path], taken: Path | None) -> list[Path]:
+    return [path for path in paths if taken is None or path.resolve() != taken.resolve()]
+
+
+def _named(paths: list[Path], words: str) -> Path | None:
+    """The one path with one of the `words` in its stem, None where there are none or several."""
+    found = [path for path in paths if set(_words(path)) & set(words.split())]
+    return found[0] if len(found) == 1 else None
 
 
 def _only(paths: list[Path], words: str, folder: Path, role: str, remedy: str) -> Path:
     """The one path with one of the `words` in its stem, else the only path there is."""
-    found = [path for path in paths if set(_words(path)) & set(words.split())] or paths
-    if len(found) != 1:
-        names = listed([path.name for path in found])
+    found = _named(paths, words)
+    if found is None and len(paths) != 1:
+        names = listed([path.name for path in paths])
         raise DatasetError(f"which file has the {role}? {names}", path=folder, remedy=remedy)
-    return found[0]
+    return found or paths[0]
 
 
 def _words(path: Path) -> list[str]:
