@@ -4,11 +4,12 @@ A component is a class with a `name`, a nested frozen `Config`, and one verb. It
 `Component(config)`; everything that steers its numbers is in that config or in `seed`, everything
 that does not (device, threads, progress) is in `runtime`.
 
-    from tokbench import Config, SemanticIds, Tokenizer, hookimpl, option
+    import tokbench
+    from tokbench import SemanticIds, Tokenizer, hookimpl, option
 
     class MyTokenizer(Tokenizer):
         name = "my-tok"
-        class Config(Config):
+        class Config(tokbench.Config):
             levels: int = option(3, ge=1, le=8, symbol="M", description="codes per item")
         def tokenize(self, catalog, *, seed, runtime): ...
 """
