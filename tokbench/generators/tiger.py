@@ -32,8 +32,8 @@ class Tiger(Generator):
     deviations = (
         "no user token; TIGER has 2,000 hashed ones, CoST does not say",
         "every encoder input begins with a start token, so that an empty history can be read",
-        "with encoder_attention=causal, cross-attention has relative position biases too: items of a "
-        "causal encoder cannot tell which of them is the last",
+        "with encoder_attention=causal, cross-attention has relative position biases too: items of "
+        "a causal encoder cannot tell which of them is the last",
         "Adam at a constant rate (CoST's 1e-3) after a warm-up; TIGER: 0.01, then inverse sqrt",
     )
 
