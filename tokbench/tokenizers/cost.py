@@ -7,10 +7,11 @@ items of the batch, which keeps neighbours apart and neighbourhoods intact.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tokbench.api import option
-from tokbench.tokenizers.rqvae import RqVae
+from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, RqVae
 
 if TYPE_CHECKING:
     from tokbench.nn.fit import Batch, Terms
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Cost(RqVae):
     """L_co: codes whose reconstructions tell an item from its neighbours."""
 
-    name = "cost"
-    citation = "Zhu et al., CoST, RecSys 2024, doi 10.1145/3640457.3688178"
+    name: ClassVar[str] = "cost"
+    citation: ClassVar[str] = "Zhu et al., CoST, RecSys 2024, doi 10.1145/3640457.3688178"
 
     class Config(RqVae.Config):
         """Options of RQ-VAE, and those of the contrast."""
@@ -39,7 +40,16 @@ class Cost(RqVae):
             1.0, ge=0, description="weight of L_rq (Eq. 3); L_re + L_co as printed counts it twice"
         )
 
-    presets = {"with-reconstruction": {"reconstruction_weight": 1.0}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "with-reconstruction": {"reconstruction_weight": 1.0},
+        "paper-literal": LITERAL,
+        "toy": TOY,
+    }
+    deviations: ClassVar[Sequence[str]] = (
+        *DEVIATIONS,
+        "with reconstruction, L_rq counts once; the printed sum L_re + L_co has it twice "
+        "(quantization_weight=2)",
+    )
 
     def terms(self, batch: Batch) -> Terms:
         """Those of RQ-VAE and the contrast."""

@@ -89,8 +89,8 @@ class HierarchicalKMeans(Tokenizer):
 
     def children(self, items: int, below: int) -> int:
         """Into how many children a node of so many items is split, with `below` levels below."""
-        most: int = min(self.config.codebook_size, items)
+        most = min(int(self.config.codebook_size), items)
         if self.config.branching == "full":
             return most
-        even = float(items) ** (1 / (below + 1))  # the root, rounded so that 64 gives 4
+        even: float = float(items) ** (1 / (below + 1))  # the root, rounded so that 64 gives 4
         return min(most, math.ceil(round(even, 9)))

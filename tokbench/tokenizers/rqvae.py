@@ -8,10 +8,12 @@ A relative with another loss is a subclass that adds to `terms` (see cost.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tokbench import api
 from tokbench.api import Runtime, Tokenizer, option
@@ -23,6 +25,26 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokeniz
 
     from tokbench.nn.codebooks import CollapseWatch
     from tokbench.nn.fit import Batch, QuantizedAutoencoder, Schedule, Terms
+
+
+Width = Annotated[int, Field(ge=1)]
+
+LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults depart from them
+    "initialisation": "first-batch",
+    "learning_rate": 1e-4,
+    "minimum_steps": 0,
+    "restart_unused": False,
+}
+TOY = {"minimum_steps": 200}  # three hundred items are learnt in seconds
+DEVIATIONS = (
+    "codebooks start from the residuals of all levels over the whole catalogue, not from the first "
+    "batch's latents alone: those leave the deeper levels no code vector short enough for what is "
+    "left over, and nearly all items end on a handful of tuples",
+    "codes that an epoch did not use move onto residuals of random items",
+    "learning rate 1e-3 instead of 1e-4, at which the decoder is far from trained in the 1,000 "
+    "steps that 100 epochs are on a small catalogue",
+    "at least 1,000 steps, since 100 epochs of a few hundred items are only as many steps",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +65,10 @@ class FittedQuantizer:
 class RqVae(Tokenizer):
     """L_re: codes from which the embedding can be reconstructed."""
 
-    name = "rqvae"
+    name: ClassVar[str] = "rqvae"
+    citation: ClassVar[str] = "Rajput et al., TIGER, NeurIPS 2023; Lee et al., RQ-VAE, CVPR 2022"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper-literal": LITERAL, "toy": TOY}
+    deviations: ClassVar[Sequence[str]] = DEVIATIONS
 
     class Config(api.Config):
         """Options of every tokenizer built on a residually quantized autoencoder."""
@@ -51,7 +76,7 @@ class RqVae(Tokenizer):
         levels: int = option(3, symbol="M", ge=1, le=8, description="codes per item")
         codebook_size: int = option(64, symbol="K", ge=2, description="codes at each level")
         latent_dim: int = option(96, symbol="d", ge=1, description="width of the latent")
-        hidden: tuple[int, ...] = option(
+        hidden: tuple[Width, ...] = option(
             (512, 256, 128), description="widths of the encoder's hidden layers; decoder mirrored"
         )
         codebooks: Literal["shared", "separate"] = option(
@@ -59,7 +84,7 @@ class RqVae(Tokenizer):
         )
         initialisation: Literal["first-batch", "residuals"] = option(
             "residuals",
-            paper="first-batch",
+            paper=LITERAL["initialisation"],
             description="codebooks start as k-means centroids of the first batch's latents, or of "
             "the residuals of the whole catalogue, level by level (pooled if shared)",
         )
@@ -73,15 +98,22 @@ class RqVae(Tokenizer):
         quantization_weight: float = option(1.0, ge=0, description="weight of L_rq (Eq. 3)")
         epochs: int = option(100, ge=1, description="passes over the catalogue")
         minimum_steps: int = option(
-            0, ge=0, description="train for more epochs until there were this many steps"
+            1000,
+            paper=LITERAL["minimum_steps"],
+            ge=0,
+            description="train for more epochs until there were this many steps",
         )
         warmup_epochs: int = option(
             0, ge=0, description="extra epochs without quantization, before codebooks are made"
         )
         batch_size: int = option(256, ge=1, description="items per step; the ragged rest waits")
-        learning_rate: float = option(1e-4, gt=0, description="of Adam")
+        learning_rate: float = option(
+            1e-3, paper=LITERAL["learning_rate"], gt=0, description="of Adam"
+        )
         restart_unused: bool = option(
-            False, description="after each epoch move unused codes onto residuals of random items"
+            True,
+            paper=LITERAL["restart_unused"],
+            description="after each epoch move unused codes onto residuals of random items",
         )
         minimum_distinct: float = option(
             0.1,
@@ -170,8 +202,13 @@ class RqVae(Tokenizer):
 
 
 def remedy(config: RqVae.Config) -> str:
-    """What to change when the codebooks collapsed: what departs from the settings that train."""
-    return ""
+    """What to set when the codebooks collapsed: whatever is not yet as in settings that train."""
+    train = {"initialisation": "residuals", "restart_unused": True, "codebooks": "separate"}
+    changes = [f"{name}={value}" for name, value in train.items() if getattr(config, name) != value]
+    if config.learning_rate < 1e-3:
+        changes.append("learning_rate=1e-3")
+    wanted = " ".join(f"--set tokenizer.{change}" for change in changes)
+    return wanted or "train longer (minimum_steps), or accept it by a lower minimum_distinct"
 
 
 def require_items(component: str, items: int, codebook_size: int) -> None:
