@@ -15,7 +15,12 @@ from tokbench.nn.codebooks import (
     initialise_codebooks,
     restart_unused_codes,
 )
-from tokbench.nn.kmeans import kmeans, residuals
+from tokbench.nn.kmeans import (
+    kmeans,
+    pooled_residual_kmeans,
+    residual_kmeans,
+    residuals,
+)
 from tokbench.nn.residual import ResidualQuantizer
 
 
@@ -42,6 +47,10 @@ def test_residual_start_leaves_less_over_at_every_level(shared: bool) -> None:
     r = residuals(latents().numpy(), q.codebooks.detach().numpy(), 3)
     norms = [float(np.square(level).sum()) for level in r]
     assert norms[0] > norms[1] > norms[2]
+    made = pooled_residual_kmeans if shared else residual_kmeans
+    np.testing.assert_array_equal(
+        q.codebooks.detach().numpy(), made(latents().numpy(), 8, 3, seed=3)
+    )
     assert not (q.codebooks == 0).all(dim=-1).any()
 
 

@@ -78,6 +78,14 @@ def test_every_option_trains(blobs: Blobs, codebooks: str, standardize: str) -> 
     assert runtime.rows[-1]["loss"] < runtime.rows[3]["loss"]
 
 
+def test_standardization_is_that_of_the_catalogue_and_kept_for_unseen_items(blobs: Blobs) -> None:
+    raw = blobs[0].embeddings
+    options = {**SMALL, "epochs": 1, "minimum_distinct": 0.0, "standardize": "zscore"}
+    model = RqVae.of(**options).fit(blobs[0], seed=0, runtime=Runtime()).model
+    np.testing.assert_allclose(model.mean.numpy(), raw.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(model.scale.numpy(), raw.std(axis=0), rtol=1e-3)
+
+
 @BOTH
 def test_defaults_are_the_papers_or_are_listed_as_departures(cls: type[RqVae]) -> None:
     paper = {

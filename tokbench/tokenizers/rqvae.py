@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import field_validator
 
 from tokbench import api
 from tokbench.api import Runtime, Tokenizer, option
@@ -26,8 +26,6 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokeniz
     from tokbench.nn.codebooks import CollapseWatch
     from tokbench.nn.fit import Batch, QuantizedAutoencoder, Schedule, Terms
 
-
-Width = Annotated[int, Field(ge=1)]
 
 LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults depart from them
     "initialisation": "first-batch",
@@ -76,7 +74,7 @@ class RqVae(Tokenizer):
         levels: int = option(3, symbol="M", ge=1, le=8, description="codes per item")
         codebook_size: int = option(64, symbol="K", ge=2, description="codes at each level")
         latent_dim: int = option(96, symbol="d", ge=1, description="width of the latent")
-        hidden: tuple[Width, ...] = option(
+        hidden: tuple[int, ...] = option(
             (512, 256, 128), description="widths of the encoder's hidden layers; decoder mirrored"
         )
         codebooks: Literal["shared", "separate"] = option(
@@ -122,6 +120,14 @@ class RqVae(Tokenizer):
             description="share of the distinct embeddings that must get a tuple of their own; "
             "below it the codebooks count as collapsed and the run stops",
         )
+
+        @field_validator("hidden")
+        @classmethod
+        def widths_are_positive(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+            """A layer has one unit at least; no hidden layer at all is allowed."""
+            if any(width < 1 for width in widths):
+                raise ValueError("every width is 1 or more")
+            return widths
 
     def terms(self, batch: Batch) -> Terms:
         """Named losses with their weights; the weighted sum is minimised."""
