@@ -66,6 +66,9 @@ def test_every_layout_comes_to_the_same_dataset(tmp_path: Path, form: str) -> No
     assert sequences(data) == SORTED
     assert list(data.user_ids) == ["v", "u"]
     assert dict(zip(data.item_ids, data.titles, strict=True)) == TITLES
+    assert all(
+        row.keys() == {"item_id", "title"} for row in json_lines(tmp_path / "out/items.jsonl")
+    )
     if form == "lc-rec":
         assert data.times is None
     else:
@@ -132,11 +135,22 @@ def test_recbole_fields_and_quotes_are_taken_as_they_are(tmp_path: Path) -> None
     }
 
 
+def test_times_whose_millionths_overflow_are_refused(tmp_path: Path) -> None:
+    source = recbole(tmp_path / "in", "\ufeff" + INTER + "u\t1\t9223372036855.5\nu\t1\t1\n")
+    with pytest.raises(DatasetError, match="times with fractions that are too large"):
+        import_data(source, tmp_path / "out")
+    recbole(source, INTER + "u\t1\t9223372036853.5\n")
+    import_data(source, tmp_path / "out")
+    (row,) = json_lines(tmp_path / "out" / "sequences.jsonl")
+    assert row["times"] == [9_223_372_036_853_500_000]
+
+
 def test_lc_rec_fields(tmp_path: Path) -> None:
     items = {
         "7": {"title": "AT&amp;T", "categories": "Office, Phones &amp; Co",
               "description": "['a', 'b']"},
         "8": {"title": "", "categories": [], "price": float("nan"), "item_id": "other"},
+        "9": {"title": "C", "categories": [["A"], ["A", "B"], ["C"]]},
     }  # fmt: skip
     files = {
         "Y.item.json": json.dumps(items),
@@ -147,6 +161,7 @@ def test_lc_rec_fields(tmp_path: Path) -> None:
         {"item_id": "7", "title": "AT&T", "categories": ["Office", "Phones & Co"],
          "description": "a b"},
         {"item_id": "8", "title": ""},
+        {"item_id": "9", "title": "C", "categories": ["A", "B"]},
     ]  # fmt: skip
     assert json_lines(tmp_path / "out" / "sequences.jsonl") == [
         {"user_id": "0", "item_ids": ["7", "8", "7"]}
@@ -175,7 +190,7 @@ def test_csv_dialects_dates_and_long_cells(tmp_path: Path) -> None:
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
     files = {
-        "log.csv": "who;what;when;title\nu;1;2;x\nu;2;1;x\n",
+        "log.csv": "\ufeffwho;what;when;title\nu;1;2;x\nu;2;1;x\n",
         "things.csv": "what;caption\n1;Pen\n2;Pad\n",
     }
     source = put(tmp_path / "in", files)
@@ -362,6 +377,12 @@ def test_check_lists_every_fault_in_the_order_of_reading(tmp_path: Path) -> None
     found = find_problems(recbole(tmp_path / "in", inter, item))
     places = [(error.path.name if error.path else "", error.line) for error in found]
     assert places == [("x.item", 3), ("x.item", 4), ("x.inter", 3), ("x.inter", 4), ("x.inter", 5)]
+
+
+def test_of_several_files_the_one_called_like_the_folder_is_meant(tmp_path: Path) -> None:
+    source = recbole(tmp_path / "x", INTER + "u\t1\t1\n")
+    put(source, {"x.train.inter": INTER, "x.train.item": ITEM})
+    assert import_data(source, tmp_path / "out").files.interactions == source / "x.inter"
 
 
 def test_where_the_choice_is_not_clear_it_is_asked_for(tmp_path: Path) -> None:

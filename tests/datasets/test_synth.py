@@ -95,6 +95,13 @@ def test_impossible_scales_are_refused(tmp_path: Path, scale: float) -> None:
         synthesize("movielens", tmp_path / "synthetic")
 
 
+def test_of_two_equal_items_the_owed_one_stays() -> None:
+    user, item = np.array([0, 0, 0, 1]), np.array([5, 5, 6, 5])
+    for owed in ([True, False, False, False], [False, True, False, False]):
+        again = synth._repeats(user, item, np.array(owed), 10)
+        assert again.tolist() == [owed.index(False)]
+
+
 def test_memory_does_not_grow_with_the_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
