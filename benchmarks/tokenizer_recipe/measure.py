@@ -5,7 +5,7 @@
 A setting is one line of options, such as `learning_rate=1e-4 restart_unused=false`; every loss
 (rqvae, cost, cost:with-reconstruction) is trained with it. No recall is looked at. Embeddings are
 MiniLM's (extra `minilm`). `trials.jsonl` beside this file holds trials on office-5core, measured
-with an earlier form of this script (same measures, same options spelt out); docs/quantizer-recipe.md
+with an earlier form of this script (same measures, options spelt out); docs/quantizer-recipe.md
 reads them.
 """
 
