@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -110,5 +111,6 @@ def item_fields(raw: Mapping[str, Any], title: str, *, words: bool = False) -> d
     }
 
 
+@lru_cache(maxsize=1024)  # the same few names for every item
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())

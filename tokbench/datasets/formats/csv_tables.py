@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tokbench.datasets.formats.columns import Columns, item_fields
@@ -85,24 +84,13 @@ def _rows(path: Path, mark: str, fault: Fault) -> Table:
     lines = (text for _, text in text_lines(path, fault))
     reader = csv.reader(lines, delimiter=mark, strict=True)
     line = 1
-    while True:
-        try:
-            with _long_cells():
-                cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            remedy = "is a quote left open?"
-            raise DatasetError(str(error), path=path, line=line, remedy=remedy) from error
-        yield line, cells
-        line = reader.line_num + 1
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Cells may be as long as a line may be; the module's limit is one for the whole process."""
-    before = csv.field_size_limit(LONGEST)
+    before = csv.field_size_limit(LONGEST)  # one limit for the whole process: put back below
     try:
-        yield
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        remedy = "is a quote left open?"
+        raise DatasetError(str(error), path=path, line=line, remedy=remedy) from error
     finally:
         csv.field_size_limit(before)
