@@ -71,8 +71,8 @@ def write_folder(folder: Path, items: Items, rows: Sequence[Row]) -> None:
             file.write(json.dumps({"item_id": item, "title": title}) + "\n")
     with (folder / "sequences.jsonl").open("w", encoding="utf-8") as file:
         for user, taken in users.items():
-        line = {"user_id": user, "item_ids": [r.item for r in taken],
-                "times": [r.time for r in taken]}  # fmt: skip
+            line = {"user_id": user, "item_ids": [r.item for r in taken],
+                    "times": [r.time for r in taken]}  # fmt: skip
             file.write(json.dumps(line) + "\n")
 
 
