@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 from tokbench.api import Component, DatasetSource
 from tokbench.collisions import POLICIES
 from tokbench.datasets.folder import find_folder
+from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.overrides import Overrides
 from tokbench.registry import Entry, Registry
@@ -162,12 +162,11 @@ def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -
 
 
 def _dataset(name: str, registry: Registry, build: Any) -> _Built:
-    """A dataset by its registered name, by path, or by its folder name under TOKBENCH_DATA."""
+    """A dataset by its registered name, by path, or by its folder's name in a data folder."""
     if name.partition(":")[0] in registry.names("dataset"):
         built: _Built = build("dataset", name)
         return built
-    roots = [Path(p) for p in os.environ.get("TOKBENCH_DATA", "").split(os.pathsep) if p]
-    folder = find_folder(name, roots)
+    folder = find_folder(name, data_roots())
     if folder is not None:
         built = build("dataset", f"folder:{folder.resolve()}")
         return built

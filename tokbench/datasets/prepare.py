@@ -30,6 +30,7 @@ from tokbench.datasets.recipe import (
     distance,
 )
 from tokbench.datasets.text import clean
+from tokbench.datasets.writing import json_line, write_sequences
 from tokbench.errors import ConfigError, DatasetError, listed
 
 RECIPE = "recipe.json"
@@ -65,7 +66,7 @@ def prepare(
         if not len(events.user):
             raise DatasetError("the recipe leaves nothing", path=out, remedy="loosen its bounds")
         write_items(folder / ITEMS, spool, log, events)
-        write_sequences(folder / SEQUENCES, log, events, source.release)
+        write_events(folder / SEQUENCES, log, events, source.release)
         spool.unlink()
         statistics = count(events)
         write_recipe(folder / RECIPE, entry, recipe, statistics, paths, progress)
@@ -174,7 +175,7 @@ def spool_items(rows: Iterable[dict[str, Any]], log: Log, path: Path) -> Mask:
             n = index.get(row["item_id"])
             if n is not None:
                 titled[n] = has_title(row)
-                file.write(_json(row))
+                file.write(json_line(row))
     return titled
 
 
@@ -191,23 +192,17 @@ def write_items(path: Path, spool: Path, log: Log, events: Events) -> None:
                 kept.remove(item_id)
                 file.write(text)
         for item_id in sorted(kept):
-            file.write(_json({"item_id": item_id, "title": ""}))
+            file.write(json_line({"item_id": item_id, "title": ""}))
 
 
-def write_sequences(path: Path, log: Log, events: Events, release: str) -> None:
+def write_events(path: Path, log: Log, events: Events, release: str) -> None:
     """sequences.jsonl, with `days` where events have times in seconds, `times` where in ms."""
-    starts = np.flatnonzero(np.diff(events.user, prepend=-1)).tolist()
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for start, end in zip(starts, [*starts[1:], len(events.user)], strict=True):
-            row: dict[str, Any] = {
-                "user_id": log.users[events.user[start]],
-                "item_ids": [log.items[n] for n in events.item[start:end]],
-            }
-            if events.time is not None and release == "2023":
-                row["times"] = events.time[start:end].tolist()
-            elif events.time is not None:
-                row["days"] = (events.time[start:end] // DAY).tolist()
-            file.write(_json(row))
+    times, called = events.time, "times"
+    if times is not None and release != "2023":
+        times, called = times // DAY, "days"
+    write_sequences(
+        path, events.user, events.item, log.users, log.items, times=times, times_called=called
+    )
 
 
 def write_recipe(
@@ -239,16 +234,6 @@ def write_recipe(
 
 def _tables(folder: Path) -> list[Path]:
     return [folder / "behaviors.tsv", folder / "news.tsv"]
-
-
-def _json(row: Mapping[str, Any]) -> str:
-    # Half surrogate pairs cannot be written as UTF-8; escaped they come back as they were.
-    try:
-        text = json.dumps(row, ensure_ascii=False)
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(row)
-    return text + "\n"
 
 
 @contextmanager
