@@ -11,6 +11,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "run": "tokbench.cli.run",
     "plan": "tokbench.cli.run",
     "report": "tokbench.cli.report",
+    "verify": "tokbench.cli.verify",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",
     "data": "tokbench.cli.data",
