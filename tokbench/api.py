@@ -180,6 +180,7 @@ class Tokenizer(Component):
     """Catalogue to semantic IDs (Sec. 3.1: semantic tokenization)."""
 
     uses_interactions: ClassVar[bool] = False  # True: Catalog.interactions holds training rows
+    deterministic: ClassVar[bool] = False  # True: the seed changes nothing
 
     def inputs(self) -> Iterable[Path]:
         """Files `tokenize` reads; their content digests are part of the stage key."""

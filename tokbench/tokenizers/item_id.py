@@ -18,6 +18,7 @@ class ItemId(Tokenizer):
     """
 
     name: ClassVar[str] = "item-id"
+    deterministic: ClassVar[bool] = True
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Codes 0..N-1 in catalogue order; the seed is not used."""

@@ -1,0 +1,131 @@
+"""Rules for generators.
+
+Axes: Q queries, B beams, M levels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tokbench import stages
+from tokbench.api import GeneratorModel
+from tokbench.store import read_weights, write_weights
+from tokbench.testing import worlds
+from tokbench.testing.subject import Rule, Subject
+from tokbench.types import Beams, Sequences, digest
+
+ITEMS = 96
+WIDTHS = (5, 200)  # the second is wider than there are tuples
+DATASET = worlds.dataset(ITEMS)
+SPLIT = stages.split(DATASET, "leave-one-out")
+CATALOG = stages.catalog(DATASET, worlds.embeddings(ITEMS), None)
+IDS = worlds.codes(ITEMS)
+
+
+def beams_are_valid(subject: Subject) -> str:
+    """Beams name existing tuples, each once, best first, and are padded with -1 at their end."""
+    for width in WIDTHS:
+        _require_valid(subject, _beams(subject, _trained(subject), width=width))
+    return ""
+
+
+def same_seed_same_beams(subject: Subject) -> str:
+    """The same data and seed give the same beams."""
+    one, two = _beams(subject, _trained(subject)), _beams(subject, _train(subject))
+    subject.require(
+        digest(one) == digest(two),
+        expected="the beams of the first time",
+        found="others",
+        remedy="draw all chance from `seed`: np.random.default_rng(seed), torch.Generator()",
+    )
+    return ""
+
+
+def state_restores_the_model(subject: Subject) -> str:
+    """restore(state()), by way of a safetensors file, gives a model with the same beams."""
+    model = _trained(subject)
+    with TemporaryDirectory() as folder:
+        write_weights(Path(folder), model.state())
+        again = subject.build().restore(read_weights(Path(folder)), IDS)
+    subject.require(
+        digest(_beams(subject, model)) == digest(_beams(subject, again)),
+        expected="the same beams from the restored model",
+        found="others",
+        remedy="put all that generate needs into state(), as arrays of numbers",
+    )
+    return ""
+
+
+def empty_history(subject: Subject) -> str:
+    """A query without any history gets beams too."""
+    histories = Sequences.of([[], [3, 19], []])
+    beams = _beams(subject, _trained(subject), histories=histories)
+    _require_valid(subject, beams)
+    filled = (beams.codes[:, :1] >= 0).all(axis=(1, 2))  # padding stands at the end of a row
+    subject.require(
+        bool(filled.all()),
+        expected="a beam at least for each query",
+        found=f"none for row {int(np.argmin(filled))}",
+        remedy="fall back on what is popular, or on the model's prior",
+    )
+    return ""
+
+
+def inputs_unmodified(subject: Subject) -> str:
+    """Catalogue, histories and ids are left as they were."""
+    inputs = (CATALOG, SPLIT.histories, IDS, SPLIT.test.histories)
+    before = digest(*inputs)
+    _beams(subject, _train(subject))
+    subject.require_unchanged(before, *inputs)
+    return ""
+
+
+RULES: tuple[Rule, ...] = (
+    beams_are_valid,
+    same_seed_same_beams,
+    state_restores_the_model,
+    empty_history,
+    inputs_unmodified,
+)
+
+
+def _train(subject: Subject) -> GeneratorModel:
+    return stages.train(CATALOG, SPLIT.histories, IDS, subject.build(), 0, subject.runtime)
+
+
+def _trained(subject: Subject) -> GeneratorModel:
+    model: GeneratorModel = subject.once("trained", lambda: _train(subject))
+    return model
+
+
+def _beams(
+    subject: Subject,
+    model: GeneratorModel,
+    *,
+    width: int = WIDTHS[0],
+    histories: Sequences = SPLIT.test.histories,
+) -> Beams:
+    return stages.generate(model, histories, IDS, width, subject.runtime)
+
+
+def _require_valid(subject: Subject, beams: Beams) -> None:
+    """What `stages.generate` leaves to the placement: padding, and tuples that exist."""
+    padding = (beams.codes == -1).all(axis=2)
+    known = {tuple(row) for row in IDS.codes.tolist()}
+    invented = [row for row in beams.codes[~padding].tolist() if tuple(row) not in known]
+    subject.require(
+        not invented,
+        expected="tuples that some item has",
+        found=f"{invented[:1]} among {len(invented)} others",
+        remedy="constrain decoding to the tuples of `ids.groups()`",
+    )
+    gaps = padding[:, :-1] & ~padding[:, 1:]
+    subject.require(
+        not gaps.any() and bool(np.isneginf(beams.scores[padding]).all()),
+        expected="padding (codes -1, score -inf) at the end of a row only",
+        found="padding elsewhere, or with another score",
+        remedy="put the tuples first, best first",
+    )

@@ -1,0 +1,124 @@
+"""Examining a component: each rule of its kind in turn, whatever the others found."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokbench.api import Component, Runtime
+from tokbench.errors import ConfigError, ContractError, TokbenchError
+from tokbench.registry import KINDS, Entry
+from tokbench.testing import datasets, encoders, generators, metrics, tokenizers
+from tokbench.testing.subject import OPTIONS, Rule, Subject
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "dataset": datasets.RULES,
+    "encoder": encoders.RULES,
+    "tokenizer": tokenizers.RULES,
+    "generator": generators.RULES,
+    "metric": metrics.RULES,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that is broken: what was expected, what was found, what to do."""
+
+    rule: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: expected {self.expected}; found {self.found} ({self.remedy})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rule after its examination; `finding` is None where it is kept."""
+
+    rule: str
+    says: str
+    finding: Finding | None
+    remark: str = ""
+
+
+def rules_of(kind: str) -> tuple[Rule, ...]:
+    """The rules for components of that kind, those of options first."""
+    return OPTIONS + RULES[kind]
+
+
+def name_of(rule: Rule) -> str:
+    """The rule's name as people read it."""
+    return str(rule.__name__).replace("_", " ")
+
+
+def sentence_of(rule: Rule) -> str:
+    """What the rule asks: the first sentence of its docstring."""
+    return " ".join((rule.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def examine(
+    component: Entry | type[Component],
+    options: Mapping[str, Any] | None = None,
+    *,
+    runtime: Runtime | None = None,
+) -> Iterator[Verdict]:
+    """The verdict on each rule, as it is reached.
+
+    Raises ConfigError where `component` is of no kind that tokbench knows.
+    """
+    cls = component.cls if isinstance(component, Entry) else component
+    kinds = [
+        kind for kind, base in KINDS.items() if isinstance(cls, type) and issubclass(cls, base)
+    ]
+    if not kinds:
+        bases = ", ".join(base.__name__ for base in KINDS.values())
+        raise ConfigError(f"{cls!r} is no component: derive it from one of {bases}")
+    subject = Subject(kinds[0], cls, dict(options or {}), runtime or Runtime())
+    for rule in rules_of(subject.kind):
+        yield _verdict(rule, subject)
+
+
+def check(
+    component: Entry | type[Component],
+    options: Mapping[str, Any] | None = None,
+    *,
+    runtime: Runtime | None = None,
+) -> list[Finding]:
+    """The rules that are broken; empty for a component that conforms."""
+    verdicts = examine(component, options, runtime=runtime)
+    return [verdict.finding for verdict in verdicts if verdict.finding is not None]
+
+
+def assert_conforms(component: Entry | type[Component], **options: Any) -> None:
+    """For tests: an AssertionError with every finding, a line each."""
+    findings = check(component, options)
+    assert not findings, "\n" + "\n".join(str(finding) for finding in findings)
+
+
+def _verdict(rule: Rule, subject: Subject) -> Verdict:
+    name, says = name_of(rule), sentence_of(rule)
+    try:
+        return Verdict(name, says, None, rule(subject))
+    except ContractError as error:
+        remedy = error.remedy or "give what is expected: docs/plugins.md has the contract"
+        return Verdict(name, says, Finding(name, error.expected, error.found, remedy))
+    except TokbenchError as error:
+        found = f"{type(error).__name__}: {error}"
+        return Verdict(name, says, Finding(name, "an answer", found, "see what the error says"))
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises is a finding
+        return Verdict(name, says, _accident(name, error))
+
+
+def _accident(rule: str, error: BaseException) -> Finding:
+    """The finding for an error that is none of tokbench's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    remedy = "raise tokbench's ConfigError, with what to change, for input it cannot serve"
+    if "read-only" in str(error):
+        remedy = "inputs are shared between components: copy an array before writing to it"
+    return Finding(rule, "an answer", f"{type(error).__name__}: {error}{at}", remedy)
