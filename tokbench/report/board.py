@@ -2,13 +2,14 @@
 
 A board holds records of one dataset, protocol, profile and encoder: rows of different profiles or
 protocols never stand in one table. A row averages the per-user outcomes of its seeds, and its
-interval is a bootstrap over users of that average; `spread` is the range over seeds.
+interval is a bootstrap over users of that average; `spread` is the range over seeds; its group
+says which rows it cannot be told apart from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from tokbench.intervals import bootstrap
 from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Record
+from tokbench.report.groups import rank_groups
 
 BASELINE_GENERATORS = ("popularity", "bigram")
 HEADLINE = "recall@10"
+Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
 FIGURES = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS)
 
 
@@ -58,6 +61,12 @@ class Row:
     seconds: dict[str, float]  # mean seconds per stage
     remark: str = ""
     public: bool = True
+    group: str = ""  # rows that share a letter cannot be told apart on Recall@10
+
+    @property
+    def method(self) -> Method:
+        """Its key among the methods of a table."""
+        return self.tokenizer, self.policy, self.generator
 
 
 @dataclass(frozen=True)
@@ -71,24 +80,32 @@ class Board:
 
 def make_boards(records: Sequence[Record]) -> list[Board]:
     """Every board that the records allow, in a fixed order."""
-    tables: dict[tuple[object, ...], list[Record]] = {}
+    return [_board(table) for table in tables(records)]
+
+
+def tables(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each board: what differs in data, protocol, profile or beam never mixes."""
+    found: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
         spec = record.spec
         key = (spec.dataset.name, spec.protocol, spec.profile, spec.encoder.label, spec.beam_width,
                tuple(sorted(spec.dataset.inputs.items())), str(spec.dataset.config))  # fmt: skip
-        tables.setdefault(key, []).append(record)
-    return [_board(tables[key]) for key in sorted(tables, key=str)]
+        found.setdefault(key, []).append(record)
+    return [found[key] for key in sorted(found, key=str)]
+
+
+def finished(table: Sequence[Record]) -> dict[Method, list[Record]]:
+    """The completed records of each method that has any."""
+    methods: dict[Method, list[Record]] = {}
+    for record in table:
+        if record.status == "done":
+            methods.setdefault(_method(record), []).append(record)
+    return methods
 
 
 def _board(records: Sequence[Record]) -> Board:
-    methods: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        methods.setdefault(_method(record), []).append(record)
-    done = {
-        method: [record for record in group if record.status == "done"]
-        for method, group in methods.items()
-    }
-    rows = [_row(method, group) for method, group in done.items() if group]
+    done = finished(records)
+    rows = [_row(method, group) for method, group in done.items()]
     floor = max(
         (row for row in rows if row.generator in BASELINE_GENERATORS),
         key=lambda row: row.values[HEADLINE],
@@ -97,20 +114,30 @@ def _board(records: Sequence[Record]) -> Board:
     rows = [_remarked(row, floor) for row in rows]
     rows.sort(key=lambda row: (-row.values[HEADLINE], row.tokenizer, row.policy, row.generator))
     failed = sorted(
-        (f"{method[0]} · {method[1]} · {method[2]} (seed {record.spec.generator_seed})", text)
-        for method, group in methods.items()
-        for record in group
-        if (text := record.error) is not None
+        (f"{' · '.join(_method(record))} (seed {record.spec.generator_seed})", record.error)
+        for record in records
+        if record.error is not None
     )
-    return Board(_title(records), tuple(rows), tuple(failed))
+    return Board(title_of(records), tuple(_grouped(rows, done)), tuple(failed))
 
 
-def _method(record: Record) -> tuple[str, str, str]:
+def _grouped(rows: Sequence[Row], done: dict[Method, list[Record]]) -> list[Row]:
+    """The rows, in their order, with the letters of their rank groups."""
+    if len({row.users for row in rows}) != 1:
+        return list(rows)  # not the same users: nothing to pair
+    headline = FIGURES.index(HEADLINE)
+    outcomes = [user_mean(done[row.method])[:, headline] for row in rows]
+    groups = rank_groups(np.stack(outcomes))
+    return [replace(row, group=group) for row, group in zip(rows, groups, strict=True)]
+
+
+def _method(record: Record) -> Method:
     spec = record.spec
     return spec.tokenizer.label, spec.collision_policy, spec.generator.label
 
 
-def _title(records: Sequence[Record]) -> Title:
+def title_of(records: Sequence[Record]) -> Title:
+    """What the records of one table have in common."""
     spec = records[0].spec
     digests = {r.outcome.digests["dataset"] for r in records if r.outcome is not None}
     return Title(
@@ -123,7 +150,7 @@ def _title(records: Sequence[Record]) -> Title:
     )
 
 
-def _row(method: tuple[str, str, str], records: Sequence[Record]) -> Row:
+def _row(method: Method, records: Sequence[Record]) -> Row:
     outcomes = [record.outcome for record in records if record.outcome is not None]
     per_seed = np.stack([per_user(record) for record in records])  # [seeds, Q, figures]
     mean_user = per_seed.mean(axis=0)
@@ -156,6 +183,12 @@ def _row(method: tuple[str, str, str], records: Sequence[Record]) -> Row:
     )
 
 
+def user_mean(records: Sequence[Record]) -> NDArray[np.float64]:
+    """`per_user` averaged over the seeds of one method, [Q, figures]."""
+    mean: NDArray[np.float64] = np.mean([per_user(record) for record in records], axis=0)
+    return mean
+
+
 def per_user(record: Record) -> NDArray[np.float64]:
     """The figures of FIGURES and the code-level headline for each user, from the three integers."""
     assert record.outcome is not None
@@ -166,8 +199,6 @@ def per_user(record: Record) -> NDArray[np.float64]:
 
 def _remarked(row: Row, floor: Row | None) -> Row:
     """The row with a remark when it stands below the best baseline."""
-    from dataclasses import replace
-
     remarks = [] if row.public else ["unpublished plugin"]
     if floor is not None and row.generator not in BASELINE_GENERATORS:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:

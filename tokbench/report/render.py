@@ -19,6 +19,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 NOTE = (
     "Items are scored, not codes: ties inside a tuple count at their expected rank. "
     "[low, high]: 95 % bootstrap interval over users. code-level: what most papers report. "
+    "group: rows that share a letter cannot be told apart (paired sign-flip test on Recall@10 "
+    "over users, seeds averaged, Holm over all pairs, 5 %). "
     "dup.: share of items without a tuple of their own before the collision policy."
 )
 
@@ -74,13 +76,15 @@ def rich_tables(board: Board) -> list[Table]:
         for k in CUTOFFS:
             figures.add_column(f"{letter}@{k}", justify="right", no_wrap=True)
     figures.add_column("R@10, 95 %", no_wrap=True)
+    figures.add_column("group")
     figures.add_column("remark")
     details = Table(title="behind the figures", title_justify="left")
     for name in ("tokenizer", "policy", "generator", *DETAILS):
         details.add_column(name)
     for row in board.rows:
         names = [row.tokenizer, row.policy, row.generator]
-        figures.add_row(*names, str(row.seeds), *figure_cells(row), interval_cell(row), row.remark)
+        figures.add_row(*names, str(row.seeds), *figure_cells(row), interval_cell(row),
+                        row.group, row.remark)  # fmt: skip
         details.add_row(*names, *detail_cells(row))
     return [figures, details]
 
@@ -93,10 +97,10 @@ def markdown(boards: Sequence[Board]) -> str:
         parts.append(f"### {board.title}\n")
         rows = [
             [row.tokenizer, row.policy, row.generator, str(row.seeds), *figure_cells(row),
-             interval_cell(row), row.remark]
+             interval_cell(row), row.group, row.remark]
             for row in board.rows
         ]  # fmt: skip
-        parts.append(_markdown_table([*heads, "R@10, 95 %", "remark"], rows))
+        parts.append(_markdown_table([*heads, "R@10, 95 %", "group", "remark"], rows))
         behind = [
             [row.tokenizer, row.policy, row.generator, *detail_cells(row)] for row in board.rows
         ]
@@ -124,7 +128,7 @@ def frame(boards: Sequence[Board]) -> pandas.DataFrame:
             for name, value in row.values.items():
                 low, high = row.intervals[name]
                 flat |= {name: value, f"{name}/low": low, f"{name}/high": high}
-            rows.append(flat | {"remark": row.remark})
+            rows.append(flat | {"group": row.group, "remark": row.remark})
     return pandas.DataFrame(rows)
 
 
