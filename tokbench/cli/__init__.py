@@ -11,9 +11,12 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "run": "tokbench.cli.run",
     "plan": "tokbench.cli.run",
     "report": "tokbench.cli.report",
+    "compare": "tokbench.cli.compare",
     "verify": "tokbench.cli.verify",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",
+    "check": "tokbench.cli.plugins",
+    "plugins": "tokbench.cli.plugins",
     "data": "tokbench.cli.data",
     "ids": "tokbench.cli.ids",
 }

@@ -1,0 +1,103 @@
+"""`compare`: the sentence follows from the two rows' users, and names are resolved or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.report.test_board import by_hand
+from tests.test_grid import run_tiny
+from tokbench.cli import main
+from tokbench.errors import RecordError
+from tokbench.record import Record
+from tokbench.report.board import make_boards
+from tokbench.report.compare import compare
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compare")
+
+
+@pytest.fixture(scope="module")
+def records(folder: Path) -> list[Record]:
+    return run_tiny(folder, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1),
+                    collision_policies=("none",))  # fmt: skip
+
+
+def test_the_figures_are_those_of_the_users(records: list[Record]) -> None:
+    found = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
+    a, b = (
+        np.mean([by_hand(r, 5) for r in records if r.spec.tokenizer.label == label], axis=0)
+        for label in ("hashed:wide", "hashed")
+    )
+    assert found.means == pytest.approx((a.mean(), b.mean()))
+    assert found.difference == pytest.approx((a - b).mean())
+    assert found.hits == pytest.approx((a.sum(), b.sum()))
+    assert found.better == (np.sum(a - b > 1e-12), np.sum(b - a > 1e-12))
+    assert found.seeds == (2, 2)
+    low, high = found.interval
+    rng = np.random.default_rng(9)
+    means = [rng.choice(a - b, len(a)).mean() for _ in range(4000)]
+    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=0.06)
+    text = str(found)
+    assert f"{found.difference:+.4f}" in text
+    assert f"p = {found.p:.4f}" in text
+
+
+def test_sides_swap_signs(records: list[Record]) -> None:
+    one = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="ndcg@10")
+    two = compare(records, "hashed", "hashed:wide", dataset="tiny", figure="ndcg@10")
+    assert one.difference == -two.difference
+    assert one.p == two.p
+    assert one.better == two.better[::-1]
+
+
+@pytest.mark.parametrize(
+    ("a", "said"),
+    [
+        ("hashd", "did you mean hashed"),
+        ("item-id", "item-id/none/bigram, item-id/none/popularity"),
+        ("hashed/none/echo", "name the same row"),
+        ("hashed/none/tiger", "did you mean"),
+    ],
+)
+def test_names_are_resolved_or_refused(records: list[Record], a: str, said: str) -> None:
+    with pytest.raises(RecordError, match=said):
+        compare(records, a, "hashed", dataset="tiny")
+
+
+def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
+    wide = run_tiny(folder, beam_width=60, baselines=False, tokenizers=("hashed", "hashed:wide"))
+    both = [*records, *wide]
+    with pytest.raises(RecordError, match="2 boards have both rows"):
+        compare(both, "hashed", "hashed:wide", dataset="tiny")
+    found = compare(both, "hashed", "hashed:wide", dataset="tiny", board="beam 60")
+    assert found.seeds == (1, 1)
+    with pytest.raises(RecordError, match="no board has both"):
+        compare([*records[:2], *wide], "item-id/none/bigram", "hashed", dataset="tiny")
+    with pytest.raises(RecordError, match="no records of dataset 'tinny'; there are records of: t"):
+        compare(both, "hashed", "hashed:wide", dataset="tinny")
+
+
+def test_the_board_shows_the_groups(records: list[Record]) -> None:
+    (board,) = make_boards(records)
+    for row in board.rows:
+        assert row.group
+    assert "a" in board.rows[0].group
+
+
+def test_the_command_says_one_sentence(
+    folder: Path, records: list[Record], capsys: pytest.CaptureFixture[str]
+) -> None:
+    del records  # written to the folder
+    words = ["compare", "hashed", "item-id/none/bigram", "-d", "tiny", "--board", "beam 50",
+             "--results", str(folder / "results")]  # fmt: skip
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "8 users" in out
+    assert main([*words[:1], "hashd", *words[2:]]) == 1
+    assert "did you mean hashed" in capsys.readouterr().err

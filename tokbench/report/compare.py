@@ -1,0 +1,155 @@
+"""Two rows of a board, user by user: how far apart, how surely, and in how many hits."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokbench.errors import RecordError, listed
+from tokbench.intervals import bootstrap
+from tokbench.record import Record
+from tokbench.report.board import (
+    FIGURES,
+    HEADLINE,
+    Method,
+    finished,
+    tables,
+    title_of,
+    user_mean,
+)
+from tokbench.report.paired import differences, sign_flip
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A against B on the same users, seeds averaged per user; differences are A - B."""
+
+    board: str
+    figure: str
+    a: str
+    b: str
+    users: int
+    seeds: tuple[int, int]
+    means: tuple[float, float]
+    difference: float
+    interval: tuple[float, float]  # 95 %, paired bootstrap over users
+    p: float  # two-sided, paired sign-flip permutation test
+    hits: tuple[float, float]  # users whose target is within the cutoff, expected
+    better: tuple[int, int]  # users who do better with A, with B
+
+    def __str__(self) -> str:
+        """One plain sentence, and the verdict."""
+        metric, _, k = self.figure.partition("@")
+        figure = f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}"
+        low, high = self.interval
+        told = "can" if self.p < LEVEL else "cannot"
+        return (
+            f"{self.board}: {self.a} has {figure} {self.means[0]:.4f} and {self.b} "
+            f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}] (95 % paired bootstrap) with p = {self.p:.4f} (paired "
+            f"sign-flip test), {self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k}, "
+            f"{self.better[0]} users better with the first and {self.better[1]} with the second "
+            f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}); they {told} be told apart "
+            f"at the {100 * LEVEL:.0f} % level."
+        )
+
+
+def compare(
+    records: Sequence[Record],
+    a: str,
+    b: str,
+    *,
+    dataset: str,
+    board: str = "",
+    figure: str = HEADLINE,
+) -> Comparison:
+    """Compare rows `a` and `b` of a board of `dataset`.
+
+    A row is named by its tokenizer, or by tokenizer/policy/generator where that says too little.
+    `board` is a part of a board's title, needed where several boards have both rows. Raises
+    RecordError for a dataset, board or row that is not there, or for a name that fits several.
+    """
+    boards = _boards_of(records, dataset, board)
+    known = {name for table in boards for name in map(row_name, finished(table))}
+    for name in (a, b):
+        if not any(_matches(name, finished(table)) for table in boards):
+            raise RecordError(_unknown(name, sorted(known), dataset))
+    shared = [t for t in boards if _matches(a, finished(t)) and _matches(b, finished(t))]
+    if not shared:
+        titles = "; ".join(str(title_of(table)) for table in boards)
+        raise RecordError(f"no board has both {a!r} and {b!r}, and boards never mix: {titles}")
+    if len(shared) > 1:
+        titles = "; ".join(str(title_of(table)) for table in shared)
+        raise RecordError(f"{len(shared)} boards have both rows; name one with --board: {titles}")
+    return _compared(shared[0], a, b, figure)
+
+
+def _compared(table: Sequence[Record], a: str, b: str, figure: str) -> Comparison:
+    done = finished(table)
+    pair = [_only(name, done) for name in (a, b)]
+    if pair[0] == pair[1]:
+        raise RecordError(f"{a!r} and {b!r} name the same row, {row_name(pair[0])}")
+    users = [user_mean(done[method]) for method in pair]  # [Q, figures] each
+    if users[0].shape != users[1].shape:
+        raise RecordError(
+            f"{a!r} and {b!r} were not tested on the same users; see `tokbench verify`"
+        )
+    column = FIGURES.index(figure)
+    d = differences(users[0][:, column], users[1][:, column])
+    low, high = bootstrap(d)
+    hits = FIGURES.index(f"recall@{figure.partition('@')[2]}")
+    return Comparison(
+        board=str(title_of(table)),
+        figure=figure,
+        a=row_name(pair[0]),
+        b=row_name(pair[1]),
+        users=len(d),
+        seeds=(len(done[pair[0]]), len(done[pair[1]])),
+        means=(float(users[0][:, column].mean()), float(users[1][:, column].mean())),
+        difference=float(d.mean()),
+        interval=(float(low), float(high)),
+        p=sign_flip(d),
+        hits=(float(users[0][:, hits].sum()), float(users[1][:, hits].sum())),
+        better=(int(np.sum(d > 0)), int(np.sum(d < 0))),
+    )
+
+
+def row_name(method: Method) -> str:
+    """tokenizer/policy/generator."""
+    return "/".join(method)
+
+
+def _boards_of(records: Sequence[Record], dataset: str, board: str) -> list[list[Record]]:
+    here = [r for r in records if dataset in (r.spec.dataset.name, r.spec.dataset.label)]
+    if not here:
+        known = listed(sorted({record.spec.dataset.label for record in records}))
+        raise RecordError(f"no records of dataset {dataset!r}; there are records of: {known}")
+    found = [table for table in tables(here) if board in str(title_of(table))]
+    if not found:
+        titles = "; ".join(str(title_of(table)) for table in tables(here))
+        raise RecordError(f"no board's title holds {board!r}: {titles}")
+    return found
+
+
+def _matches(name: str, done: dict[Method, list[Record]]) -> list[Method]:
+    return [method for method in done if name in (method[0], row_name(method))]
+
+
+def _only(name: str, done: dict[Method, list[Record]]) -> Method:
+    matches = _matches(name, done)
+    if len(matches) > 1:
+        choices = listed(sorted(map(row_name, matches)))
+        raise RecordError(f"{name!r} names {len(matches)} rows; say which: {choices}")
+    return matches[0]
+
+
+def _unknown(name: str, known: Sequence[str], dataset: str) -> str:
+    names = sorted({*known, *(row.partition("/")[0] for row in known)})
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {listed(known)}"
+    return f"no row of {dataset} is called {name!r}; {hint}"
