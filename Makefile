@@ -19,7 +19,7 @@ setup: $(READY)  ## create the environment and install
 demo: setup  ## run the main job on the embedded toy catalogue and print the board
 	TOKBENCH_CACHE=.tokbench/cache $(BIN)/tokbench run --dataset toy --encoder tfidf --profile toy \
 	  --tokenizer random --tokenizer rqvae --tokenizer cost --tokenizer cost:with-reconstruction \
-	  --tokenizer hierarchical-kmeans:balanced --results .tokbench/demo
+	  --tokenizer hierarchical-kmeans --results .tokbench/demo
 
 test: setup  ## the test suite
 	$(BIN)/python -m pytest
