@@ -113,8 +113,9 @@ def run(
 
         tokbench.run(tokenizers=["cost"], datasets=["toy"], encoder="tfidf", profile="toy")
 
-    `request` takes the other fields of `Request`: generators, encoder, seeds, profile, protocol,
-    collision_policies, beam_width, baselines, overrides. Raises ConfigError for anything else.
+    `request` takes the other fields of `Request`: generators, encoder, seeds, tokenizer_seeds,
+    generator_seeds, profile, protocol, collision_policies, beam_width, baselines, overrides.
+    Raises ConfigError for anything else.
     """
     place = replace(default_place(Path(results)), device=device, command="tokbench.run")
     if cache is not None:

@@ -37,13 +37,22 @@ class Request(Frozen):
     tokenizers: tuple[str, ...]
     generators: tuple[str, ...] = ("tiger",)
     encoder: str = "sentence-transformers"
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0,)  # each for tokenizer and generator alike
+    tokenizer_seeds: tuple[int, ...] = ()  # given either of these, the two axes are crossed,
+    generator_seeds: tuple[int, ...] = ()  # `seeds` standing in for the one left out
     profile: Literal["paper", "quick", "toy"] = "paper"
     protocol: Literal["leave-one-out", "temporal"] = "leave-one-out"
     collision_policies: tuple[str, ...] = ("nearest-free",)
     beam_width: int = Field(50, ge=1, le=1000)
     baselines: bool = True
     overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
+
+    def seed_pairs(self) -> list[tuple[int, int]]:
+        """(tokenizer seed, generator seed) of every repetition."""
+        if not (self.tokenizer_seeds or self.generator_seeds):
+            return [(seed, seed) for seed in self.seeds]
+        axes = (self.tokenizer_seeds or self.seeds, self.generator_seeds or self.seeds)
+        return list(itertools.product(*axes))
 
 
 def make_request(**fields: Any) -> Request:
@@ -92,18 +101,19 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
     generators = [build("generator", text) for text in request.generators]
     overrides.check_all_used()
 
-    rows: list[tuple[_Built, str, _Built, int]] = []
+    rows: list[tuple[_Built, str, _Built, tuple[int, int]]] = []
     if request.baselines:
         ids = _build("tokenizer", BASELINE_TOKENIZER, request.profile, Overrides({}), registry)
-        rows += [
-            (ids, "none", _build("generator", name, request.profile, Overrides({}), registry), 0)
-            for name in BASELINES
-        ]
-    rows += itertools.product(tokenizers, request.collision_policies, generators, request.seeds)
+        for name in BASELINES:
+            generator = _build("generator", name, request.profile, Overrides({}), registry)
+            rows.append((ids, "none", generator, (0, 0)))
+    rows += itertools.product(
+        tokenizers, request.collision_policies, generators, request.seed_pairs()
+    )
     cells = [
-        _cell(request, dataset, encoder, tokenizer, policy, generator, seed)
+        _cell(request, dataset, encoder, tokenizer, policy, generator, seeds)
         for dataset in datasets
-        for tokenizer, policy, generator, seed in rows
+        for tokenizer, policy, generator, seeds in rows
     ]
     return list({cell.spec.run_id: cell for cell in cells}.values())
 
@@ -122,7 +132,7 @@ def _cell(
     tokenizer: _Built,
     policy: str,
     generator: _Built,
-    seed: int,
+    seeds: tuple[int, int],
 ) -> Cell:
     spec = RunSpec(
         profile=request.profile,
@@ -133,8 +143,8 @@ def _cell(
         collision_policy=policy,
         generator=generator.spec,
         beam_width=request.beam_width,
-        tokenizer_seed=seed,
-        generator_seed=seed,
+        tokenizer_seed=seeds[0],
+        generator_seed=seeds[1],
     )
     parts = (dataset, encoder, tokenizer, generator)
     return Cell(

@@ -51,6 +51,12 @@ class RunSpec(Frozen):
         """First 12 hex digits of the sha256 of the canonical json."""
         return canonical_digest(self.model_dump(mode="json"))[:12]
 
+    @property
+    def seeds(self) -> str:
+        """`0`, or `0-1` where tokenizer and generator have seeds of their own."""
+        pair = (self.tokenizer_seed, self.generator_seed)
+        return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}"
+
 
 def canonical_digest(value: Any) -> str:
     """sha256 of json with sorted keys and no spaces."""

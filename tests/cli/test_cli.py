@@ -14,7 +14,8 @@ import pytest
 from tokbench.cli import COMMANDS, cli, main
 
 RUN_FLAGS = {
-    "dataset", "tokenizer", "generator", "encoder", "seed", "profile", "protocol",
+    "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
+    "generator-seed", "profile", "protocol",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
     "threads", "codes",
 }  # fmt: skip
@@ -147,6 +148,22 @@ def test_plan_shows_what_the_encoder_will_read(
     assert "red green number 0" in out
     assert "3 cells, 3 to run" in out
     assert not (tmp_path / "results").exists()
+
+
+def test_seeds_are_named_counted_or_crossed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop(tmp_path / "shop")
+    words = ["plan", *run_words(tmp_path)[1:], "--no-baselines"]
+    for more, cells in (
+        (["--seeds", "3"], 3),
+        (["--seed", "0", "--seed", "7"], 2),
+        (["--tokenizer-seed", "0", "--tokenizer-seed", "1", "--seeds", "2"], 4),
+    ):
+        assert main([*words, *more]) == 0
+        assert f"{cells} cells" in capsys.readouterr().out
+    assert main([*words, "--seeds", "2", "--seed", "1"]) == 2
+    assert "give one of them" in capsys.readouterr().err
 
 
 def test_a_failed_cell_ends_non_zero_with_the_command_that_resumes(

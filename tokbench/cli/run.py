@@ -27,8 +27,16 @@ COMMON = [
                  show_default=True, help="NAME or NAME:PRESET. Repeatable."),
     click.option("-e", "--encoder", default="sentence-transformers", show_default=True,
                  help="Text encoder; sentence-transformers loads the paper's sentence-t5-base."),
-    click.option("-s", "--seed", "seeds", multiple=True, type=click.IntRange(min=0), default=(0,),
-                 show_default=True, help="Seed of tokenizer and generator. Repeatable."),
+    click.option("-s", "--seed", "seeds", multiple=True, type=click.IntRange(min=0),
+                 help="Seed of tokenizer and generator alike. Repeatable. [default: 0]"),
+    click.option("--seeds", "seed_count", type=click.IntRange(min=1), default=None, metavar="N",
+                 help="Short for --seed 0 to --seed N-1."),
+    click.option("--tokenizer-seed", "tokenizer_seeds", multiple=True,
+                 type=click.IntRange(min=0),
+                 help="Seed of the tokenizer alone, crossed with those of the generator: the board "
+                      "then shows how much each axis varies. Repeatable."),
+    click.option("--generator-seed", "generator_seeds", multiple=True,
+                 type=click.IntRange(min=0), help="Seed of the generator alone. Repeatable."),
     click.option("--profile", type=click.Choice(["paper", "quick", "toy"]), default="paper",
                  show_default=True, help="The sizes to run at; boards never mix profiles."),
     click.option("--protocol", type=click.Choice(["leave-one-out", "temporal"]),
@@ -100,7 +108,7 @@ def plan_command(**options: Any) -> None:
         spec = cell.spec
         marks = ["ready" if stage in cell.ready else "to do" for stage in STAGES]
         table.add_row(spec.dataset.label, spec.tokenizer.label, spec.collision_policy,
-                      spec.generator.label, str(spec.generator_seed), *marks,
+                      spec.generator.label, spec.seeds, *marks,
                       "there" if cell.recorded else "to do")  # fmt: skip
     console = screen()
     console.print(table)
@@ -123,6 +131,7 @@ def _prepared(options: dict[str, Any]) -> tuple[Request, Place, Registry]:
     place = default_place(options.pop("results"))
     cache, device = options.pop("cache"), options.pop("device")
     threads = options.pop("threads")
+    options["seeds"] = _seeds(options["seeds"], options.pop("seed_count"))
     options["tokenizers"] += tuple(f"table:{path}" for path in options.pop("codes"))
     place = replace(
         place,
@@ -132,6 +141,13 @@ def _prepared(options: dict[str, Any]) -> tuple[Request, Place, Registry]:
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
     return make_request(**options), place, registry
+
+
+def _seeds(named: tuple[int, ...], count: int | None) -> tuple[int, ...]:
+    """Seeds named one by one, or counted, or 0."""
+    if named and count is not None:
+        raise click.UsageError("--seeds N counts from 0 and --seed names seeds: give one of them")
+    return named or tuple(range(count or 1))
 
 
 def _device(name: str, threads: int | None) -> str:
@@ -155,7 +171,7 @@ def _notices() -> Notices:
 
     def cell_started(number: int, total: int, spec: RunSpec) -> None:
         words = [spec.dataset.label, spec.tokenizer.label, spec.generator.label]
-        words += [spec.collision_policy, f"seed {spec.generator_seed}", spec.profile]
+        words += [spec.collision_policy, f"seed {spec.seeds}", spec.profile]
         click.echo(f"[{number}/{total}] {' · '.join(words)}", err=True)
 
     def stage_done(stage: str, cost: Cost) -> None:

@@ -9,7 +9,7 @@ says which rows it cannot be told apart from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from tokbench.intervals import bootstrap
 from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Record
 from tokbench.report.groups import rank_groups
+from tokbench.report.seeds import sd_by_axis
 
 BASELINE_GENERATORS = ("popularity", "bigram")
 HEADLINE = "recall@10"
@@ -61,6 +62,7 @@ class Row:
     seconds: dict[str, float]  # mean seconds per stage
     remark: str = ""
     public: bool = True
+    axes: dict[str, float] = field(default_factory=dict)  # see report/seeds.py
     group: str = ""  # rows that share a letter cannot be told apart on Recall@10
 
     @property
@@ -114,7 +116,7 @@ def _board(records: Sequence[Record]) -> Board:
     rows = [_remarked(row, floor) for row in rows]
     rows.sort(key=lambda row: (-row.values[HEADLINE], row.tokenizer, row.policy, row.generator))
     failed = sorted(
-        (f"{' · '.join(_method(record))} (seed {record.spec.generator_seed})", record.error)
+        (f"{' · '.join(_method(record))} (seed {record.spec.seeds})", record.error)
         for record in records
         if record.error is not None
     )
@@ -179,6 +181,7 @@ def _row(method: Method, records: Sequence[Record]) -> Row:
             stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
             for stage in ("tokenize", "train", "generate")
         },
+        axes=sd_by_axis([record.spec for record in records], by_seed[:, FIGURES.index(HEADLINE)]),
         public=all(record.provenance.public for record in records),
     )
 

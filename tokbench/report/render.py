@@ -42,11 +42,17 @@ def detail_cells(row: Row) -> list[str]:
     return [
         f"{row.hits:.0f}",
         f"{row.values[f'{HEADLINE}/code-level']:.4f}",
-        f"{low:.4f}-{high:.4f}" if row.seeds > 1 else "",
+        f"{low:.4f}-{high:.4f}{axes_words(row)}" if row.seeds > 1 else "",
         f"{100 * row.duplicate_rate:.1f} %",
         sparkline(row.validation),
         " + ".join(f"{seconds:.0f}" for seconds in row.seconds.values()),
     ]
+
+
+def axes_words(row: Row) -> str:
+    """Standard deviation of Recall@10 along each seed axis, where the records tell."""
+    words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
+    return f"; sd: {words}" if words else ""
 
 
 DETAILS = ("hits@10", "code-level R@10", "R@10 by seed", "dup.", "validation NDCG@10",
