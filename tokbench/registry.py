@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +35,7 @@ from tokbench.api import (
     Metric,
     Tokenizer,
 )
+from tokbench.deadline import DeadlineError, deadline
 from tokbench.errors import DuplicateComponentError, UnknownComponentError, listed
 
 KINDS: dict[str, type[Component]] = {
@@ -50,6 +52,7 @@ BUILT_INS = (
     "tokbench.generators",
     "tokbench.metrics",
 )
+PATIENCE = 30.0  # seconds a plugin may take to load, where TOKBENCH_PLUGIN_SECONDS says nothing
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -80,6 +83,15 @@ class Failure:
 
     plugin: str
     reason: str
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module that was loaded, whether or not it offers anything."""
+
+    name: str  # the module, entry point or file
+    origin: str  # "built-in", "package NAME VERSION", or "file"
 
 
 @dataclass
@@ -88,6 +100,7 @@ class Registry:
 
     entries: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    plugins: list[Plugin] = field(default_factory=list)
 
     def names(self, kind: str) -> list[str]:
         """Sorted names of one kind."""
@@ -112,6 +125,10 @@ class Registry:
             )
         return owners[0]
 
+    def added_by(self, plugin: str) -> list[Entry]:
+        """What a plugin offers under names of its own."""
+        return [found[0] for found in self.entries.values() if found[0].plugin == plugin]
+
     def find(self, name: str) -> list[Entry]:
         """Entries of that name, of any kind."""
         return [found[0] for (_, known), found in sorted(self.entries.items()) if known == name]
@@ -132,7 +149,7 @@ class Registry:
         owners.append(entry)
         if len(owners) > 1:
             reason = f"{entry.kind} {entry.name!r} is already registered by {owners[0].plugin}"
-            self.failures.append(Failure(entry.plugin, reason))
+            self.failures.append(Failure(entry.plugin, reason, entry.origin))
 
 
 def build_registry(files: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
@@ -167,30 +184,46 @@ def _from_file(path: Path) -> ModuleType:
 def _register(registry: Registry, plugin: str, origin: str, load: Callable[[], Any]) -> None:
     """Load one plugin in a manager of its own and add what its hooks return.
 
-    Isolation is the point: whatever a stranger's module raises becomes a Failure.
+    Isolation is the point: whatever a stranger's module raises becomes a Failure, and so does one
+    that takes too long.
     """
     try:
-        manager = pluggy.PluginManager(PROJECT)
-        manager.add_hookspecs(hookspecs)
-        manager.register(load(), name=plugin)
-        manager.check_pending()
-        found = [
-            (kind, cls)
-            for kind in KINDS
-            for returned in getattr(manager.hook, f"register_{kind}s")()
-            for cls in returned
-        ]
-    except (Exception, SystemExit) as error:
+        with deadline(0 if origin == "built-in" else _patience(), "loading it"):
+            found = _offered(load(), plugin)
+    except (Exception, SystemExit, DeadlineError) as error:
         if origin == "built-in":
             raise
-        registry.failures.append(Failure(plugin, f"{type(error).__name__}: {error}"))
+        registry.failures.append(Failure(plugin, f"{type(error).__name__}: {error}", origin))
         return
+    registry.plugins.append(Plugin(plugin, origin))
     for kind, cls in found:
         fault = _fault(kind, cls)
         if fault:
-            registry.failures.append(Failure(plugin, fault))
+            registry.failures.append(Failure(plugin, fault, origin))
         else:
             registry.add(Entry(kind, cls.name, cls, plugin, origin))
+
+
+def _offered(module: Any, plugin: str) -> list[tuple[str, Any]]:
+    """What the hooks of a module return, with the kind each hook is for."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module, name=plugin)
+    manager.check_pending()
+    return [
+        (kind, cls)
+        for kind in KINDS
+        for returned in getattr(manager.hook, f"register_{kind}s")()
+        for cls in returned
+    ]
+
+
+def _patience() -> float:
+    """Seconds a plugin may take to load; 0 for no limit."""
+    try:
+        return float(os.environ.get("TOKBENCH_PLUGIN_SECONDS", PATIENCE))
+    except ValueError:
+        return PATIENCE
 
 
 def _fault(kind: str, cls: Any) -> str:
