@@ -171,6 +171,25 @@ def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -
     return built.component
 
 
+def find_component(
+    kind: str,
+    text: str,
+    registry: Registry,
+    *,
+    profile: str = "paper",
+    overrides: Sequence[str] = (),
+) -> Component:
+    """The component a request would mean by `NAME`, `NAME:PRESET` or `NAME:PATH`.
+
+    Raises ConfigError or UnknownComponentError.
+    """
+    given = Overrides.parse(overrides)
+    built = _build(kind, text, profile, given, registry)
+    given.check_all_used()
+    assert isinstance(built.component, Component)
+    return built.component
+
+
 def _dataset(name: str, registry: Registry, build: Any) -> _Built:
     """A dataset by its registered name, by path, or by its folder's name in a data folder."""
     if name.partition(":")[0] in registry.names("dataset"):

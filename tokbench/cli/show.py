@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tokbench.registry import Entry
+    from tokbench.registry import Entry, Registry
 
 KINDS = ("tokenizers", "generators", "datasets", "encoders", "metrics")
 PLUGIN = click.option(
@@ -47,21 +47,31 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
     from tokbench.cli.screen import screen
-    from tokbench.errors import UnknownComponentError
     from tokbench.registry import build_registry
 
-    registry = build_registry(plugins)
-    entries = registry.find(name.partition(":")[0])
-    if not entries:
-        import difflib
-
-        known = sorted({known for _, known in registry.entries})
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `tokbench list`"
-        raise UnknownComponentError(f"nothing is called {name!r}; {hint}")
+    entries = entries_called(name, build_registry(plugins))
     console = screen()
     for entry in entries:
         _print_entry(console, entry)
+
+
+def entries_called(name: str, registry: Registry) -> list[Entry]:
+    """The components of that name, of any kind; `NAME:PRESET` counts as NAME.
+
+    Raises UnknownComponentError with near matches, and what failed to load.
+    """
+    entries = registry.find(name.partition(":")[0])
+    if entries:
+        return entries
+    import difflib
+
+    from tokbench.errors import UnknownComponentError
+
+    known = sorted({known for _, known in registry.entries})
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `tokbench list`"
+    broken = "".join(f"; not loaded: {f.plugin}: {f.reason}" for f in registry.failures)
+    raise UnknownComponentError(f"nothing is called {name!r}; {hint}{broken}")
 
 
 def _print_entry(console: Any, entry: Entry) -> None:

@@ -90,7 +90,7 @@ def inputs_unmodified(subject: Subject) -> str:
 def tiny_catalogues(subject: Subject) -> str:
     """Catalogues of 1, 2 and 5 items get codes, or an error that says what to change."""
     remarks = [_answer(subject, _catalog(subject, items=items)) for items in TINY]
-    return "; ".join(dict.fromkeys(remark for remark in remarks if remark))
+    return next((remark for remark in remarks if remark), "")
 
 
 def duplicate_embeddings(subject: Subject) -> str:
