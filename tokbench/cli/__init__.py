@@ -17,6 +17,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "show": "tokbench.cli.show",
     "check": "tokbench.cli.plugins",
     "plugins": "tokbench.cli.plugins",
+    "new": "tokbench.cli.new",
     "data": "tokbench.cli.data",
     "ids": "tokbench.cli.ids",
 }
