@@ -134,7 +134,7 @@ def test_run_writes_a_record_per_cell_and_report_prints_them(
     capsys.readouterr()
     records = list((tmp_path / "results").rglob("*.json"))
     assert len(records) == 3, "the cell and two baselines"
-    for form in ("terminal", "markdown", "csv", "json"):
+    for form in ("terminal", "markdown", "csv", "json", "latex"):
         assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
         assert "popularity" in capsys.readouterr().out
 

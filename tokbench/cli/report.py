@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+FORMATS = ("terminal", "markdown", "csv", "json", "latex")
+
 
 @click.command("report", short_help="Print the boards made from records.")
 @click.argument(
     "results", type=click.Path(file_okay=False, path_type=Path), default=Path("results")
 )
-@click.option("--format", "form", type=click.Choice(["terminal", "markdown", "csv", "json"]),
+@click.option("--format", "form", type=click.Choice(FORMATS),
               default="terminal", show_default=True, help="How to print the boards.")  # fmt: skip
 @click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
 def report_command(results: Path, form: str, dataset: str | None) -> None:
@@ -36,7 +38,8 @@ def report_command(results: Path, form: str, dataset: str | None) -> None:
         print_board(records)
         return
     from tokbench.report.board import make_boards
+    from tokbench.report.latex import latex
     from tokbench.report.render import as_csv, as_json, markdown
 
-    forms = {"markdown": markdown, "csv": as_csv, "json": as_json}
+    forms = {"markdown": markdown, "csv": as_csv, "json": as_json, "latex": latex}
     click.echo(forms[form](make_boards(records)), nl=False)
