@@ -27,7 +27,7 @@ def recall(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Users]:
         encoder="tfidf",
         profile="toy",
         seeds=SEEDS,
-        overrides=("tiger.epochs=8", "tiger.eval_every=8"),
+        overrides=("tiger.epochs=8", "tiger.eval_every=8", "tiger.batch_size=24"),
         baselines=False,
         results=folder / "results",
         cache=folder / "cache",
