@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokbench.record import Record
+    from tokbench.report.published import Against
 
 
 def print_board(records: Sequence[Record]) -> None:
@@ -22,3 +23,18 @@ def print_board(records: Sequence[Record]) -> None:
         for method, error in board.failed:
             console.print(f"failed: {method}: {error}", style="red", markup=False)
     console.print(NOTE, style="dim", markup=False, highlight=False)
+
+
+def print_against(found: Sequence[Against]) -> None:
+    """Print our figures beside published ones, a table per board and source."""
+    from rich.table import Table
+
+    from tokbench.cli.screen import screen
+    from tokbench.report.published import HEADS, grouped
+
+    console = screen()
+    for heading, items in grouped(found):
+        table = Table(*HEADS, title=heading, title_justify="left", title_style="bold")
+        for item in items:
+            table.add_row(*item.cells())
+        console.print(table)

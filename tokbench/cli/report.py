@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tokbench.record import Record
 
 FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 
@@ -16,7 +21,9 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 @click.option("--format", "form", type=click.Choice(FORMATS),
               default="terminal", show_default=True, help="How to print the boards.")  # fmt: skip
 @click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
-def report_command(results: Path, form: str, dataset: str | None) -> None:
+@click.option("--against", type=click.Choice(["paper"]), default=None,
+              help="Print our figures beside those that papers print.")  # fmt: skip
+def report_command(results: Path, form: str, dataset: str | None, against: str | None) -> None:
     """Print the boards made from the records under RESULTS: Recall and NDCG @5, 10, 20, 40."""
     from tokbench.errors import RecordError
     from tokbench.record import read_records
@@ -32,6 +39,9 @@ def report_command(results: Path, form: str, dataset: str | None) -> None:
             + (f" for dataset {dataset!r}" if dataset else "")
             + "; make some with `tokbench run`, or name the folder that has them"
         )
+    if against:
+        _print_against(records, form)
+        return
     if form == "terminal":
         from tokbench.cli.board import print_board
 
@@ -43,3 +53,23 @@ def report_command(results: Path, form: str, dataset: str | None) -> None:
 
     forms = {"markdown": markdown, "csv": as_csv, "json": as_json, "latex": latex}
     click.echo(forms[form](make_boards(records)), nl=False)
+
+
+def _print_against(records: Sequence[Record], form: str) -> None:
+    from tokbench.report import published
+    from tokbench.report.board import make_boards
+
+    forms = {"markdown": published.as_markdown, "csv": published.as_csv, "json": published.as_json}
+    if form != "terminal" and form not in forms:
+        raise click.UsageError(f"--against paper has no format {form}: use {', '.join(forms)}")
+    boards = make_boards(records)
+    found = published.against(boards)
+    if not found:
+        click.echo(published.nothing_to_compare(boards), err=form != "terminal")
+    elif form == "terminal":
+        from tokbench.cli.board import print_against
+
+        print_against(found)
+        return
+    if form in forms:
+        click.echo(forms[form](found), nl=False)

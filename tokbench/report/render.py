@@ -106,16 +106,17 @@ def markdown(boards: Sequence[Board]) -> str:
              interval_cell(row), row.group, row.remark]
             for row in board.rows
         ]  # fmt: skip
-        parts.append(_markdown_table([*heads, "R@10, 95 %", "group", "remark"], rows))
+        parts.append(markdown_table([*heads, "R@10, 95 %", "group", "remark"], rows))
         behind = [
             [row.tokenizer, row.policy, row.generator, *detail_cells(row)] for row in board.rows
         ]
-        parts.append(_markdown_table(["tokenizer", "policy", "generator", *DETAILS], behind))
+        parts.append(markdown_table(["tokenizer", "policy", "generator", *DETAILS], behind))
         parts += [f"Failed: {method}: {error}\n" for method, error in board.failed]
     return "\n".join([*parts, NOTE, ""])
 
 
-def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with its pipes escaped."""
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

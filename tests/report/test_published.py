@@ -1,0 +1,113 @@
+"""Published figures: whole, with a source, compared only with what is the same experiment."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.report.test_latex import PAPER, TITLE, board, row
+from tests.test_grid import run_tiny
+from tokbench.cli import main
+from tokbench.cli.board import print_against
+from tokbench.report import published
+from tokbench.report.board import Board
+from tokbench.report.published import against
+
+
+def test_every_table_has_a_source_and_rising_figures() -> None:
+    for table in published.published():
+        assert table.source
+        assert table.rows
+        for metrics in table.rows.values():
+            assert set(metrics) == {"ndcg", "recall"}
+            for by_cutoff in metrics.values():
+                assert list(by_cutoff) == sorted(by_cutoff)
+                assert list(by_cutoff.values()) == sorted(by_cutoff.values())
+            for k, ndcg in metrics["ndcg"].items():
+                assert 0 < ndcg < metrics["recall"][k] < 1
+
+
+def test_the_improvements_that_papers_print_follow_from_their_rows() -> None:
+    """The Impr. rows were not copied into the data, so they check it. Table 3 takes the better of
+    the two contrastive rows; half a unit of the fourth digit on each side is rounding."""
+    by_name = {name: table for table in published.published() for name in table.datasets}
+    printed = {
+        "mind": {"ndcg": {5: 43.76, 10: 39.90, 20: 37.52, 40: 34.10},
+                 "recall": {5: 43.34, 10: 37.21, 20: 34.05, 40: 29.24}},
+        "office-s": {"ndcg": {10: 43.80, 20: 31.06}, "recall": {10: 80.95, 20: 41.03}},
+        "office-l": {"ndcg": {10: 15.11, 20: 10.53}, "recall": {10: 5.38, 20: 1.46}},
+    }  # fmt: skip
+    for name, metrics in printed.items():
+        rows = by_name[name].rows
+        for metric, by_cutoff in metrics.items():
+            for k, improvement in by_cutoff.items():
+                best, base = (
+                    max(rows[t][metric][k] for t in ("cost", "cost:with-reconstruction")),  # type: ignore[index]
+                    rows["rqvae"][metric][k],  # type: ignore[index]
+                )
+                low = (best - 5e-5) / (base + 5e-5) - 1
+                high = (best + 5e-5) / (base - 5e-5) - 1
+                assert 100 * low <= improvement <= 100 * high, (name, metric, k)
+
+
+def test_the_papers_own_figures_differ_by_nothing() -> None:
+    found = against([board(*(row(*item) for item in PAPER.items()))])
+    assert len(found) == 24
+    assert {item.difference for item in found} == {0.0}
+    assert {item.remark for item in found} == {""}
+
+
+def test_differences_and_remarks() -> None:
+    ours = row("cost", [x + 0.01 for x in PAPER["cost"]])
+    other = Board(replace(TITLE, profile="quick"), (replace(ours, users=100),), ())
+    for item in against([other]):
+        assert item.difference == pytest.approx(0.01)
+        assert item.ours - item.difference == pytest.approx(item.theirs)
+        assert "profile quick" in item.remark
+        assert "100 users, theirs 29207" in item.remark
+
+
+@pytest.mark.parametrize("change", [{"dataset": "office-5core"}, {"protocol": "temporal"}])
+def test_other_data_or_protocols_are_not_compared(change: dict[str, str]) -> None:
+    assert against([Board(replace(TITLE, **change), (row("cost", PAPER["cost"]),), ())]) == []  # type: ignore[arg-type]
+
+
+def test_other_generators_are_not_compared() -> None:
+    assert against([board(replace(row("cost", PAPER["cost"]), generator="sasrec"))]) == []
+
+
+def test_formats_carry_the_same_figures() -> None:
+    found = against([board(row("cost", PAPER["cost"]))])
+    lines = list(csv.DictReader(io.StringIO(published.as_csv(found))))
+    assert [float(line["theirs"]) for line in lines] == [item.theirs for item in found]
+    assert len(json.loads(published.as_json(found))) == 8
+    text = published.as_markdown(found)
+    assert all(f"{item.theirs:.4f}" in text for item in found)
+    assert published.as_csv([]).startswith("board,source,"), "a header even with nothing below it"
+
+
+def test_the_terminal_shows_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    print_against(against([board(row("cost", [x + 0.01 for x in PAPER["cost"]]))]))
+    out = capsys.readouterr().out
+    assert "Table 2" in out
+    for theirs in PAPER["cost"]:
+        assert f"{theirs:.4f}" in out
+        assert f"{theirs + 0.01:.4f}" in out
+    assert out.count("+0.0100") == 8
+
+
+def test_the_command_says_when_there_is_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_tiny(tmp_path, baselines=False)
+    words = ["report", str(tmp_path / "results"), "--against", "paper"]
+    assert main(words) == 0
+    assert "nothing to compare: these boards are of tiny" in capsys.readouterr().out
+    assert main([*words, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main([*words, "--format", "latex"]) == 2
