@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -189,3 +191,18 @@ def test_the_command_lists_all_findings(results: Path, capsys: pytest.CaptureFix
     assert "9 users" in out
     assert one(results).name in out
     assert main(["verify", str(results / "nothing")]) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["verify", "{}"], ["compare", "hashed/none/echo", "item-id/none/bigram", "-d", "tiny",
+                                 "--results", "{}"], ["report", "{}", "--format", "latex"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_reading_records_imports_no_torch(honest: Path, words: list[str]) -> None:
+    told = [word.format(honest) for word in words]
+    code = (
+        f"import sys; from tokbench.cli import main; status = main({told!r}); "
+        "sys.exit('torch was imported' if 'torch' in sys.modules else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
