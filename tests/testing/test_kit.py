@@ -182,7 +182,7 @@ class FitsBadly(Returns):
 @pytest.mark.parametrize(
     ("cls", "rule", "found"),
     [
-        (Raises, "shape and range", "ZeroDivisionError: a stranger's mistake at test_kit.py"),
+        (Raises, "shape and range", "ZeroDivisionError: a stranger's mistake, at test_kit.py"),
         (Exits, "shape and range", "SystemExit"),
         (Bare, "shape and range", r"an array [256, 2] of int64"),
         (Short, "shape and range", "255"),
@@ -206,6 +206,18 @@ def test_a_misbehaving_tokenizer_breaks_its_rule(cls: Any, rule: str, found: str
     assert rule in findings, list(findings)
     assert found in findings[rule].found
     assert findings[rule].remedy
+
+
+def test_a_refused_value_is_found_at_the_line_that_made_it() -> None:
+    """Not inside tokbench, where its author has never been."""
+
+    class Narrow(Returns):
+        def spoil(self, codes: NDArray[Any], catalog: Catalog) -> Any:
+            return SemanticIds(codes[:, :1], (4, 4))
+
+    finding = next(one for one in check(Narrow) if one.rule == "shape and range")
+    assert "test_kit.py" in finding.found
+    assert "return SemanticIds(codes[:, :1], (4, 4))" in finding.found
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")

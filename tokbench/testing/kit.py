@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -111,14 +112,18 @@ def _verdict(rule: Rule, subject: Subject) -> Verdict:
         found = f"{type(error).__name__}: {error}"
         return Verdict(name, says, Finding(name, "an answer", found, "see what the error says"))
     except (Exception, SystemExit) as error:  # whatever a stranger's code raises is a finding
-        return Verdict(name, says, _accident(name, error))
+        return Verdict(name, says, _accident(name, error, subject.cls))
 
 
-def _accident(rule: str, error: BaseException) -> Finding:
-    """The finding for an error that is none of tokbench's."""
+def _accident(rule: str, error: BaseException, cls: type[Component]) -> Finding:
+    """The finding for an error that is none of tokbench's, with the line of the author's file."""
     frames = traceback.extract_tb(error.__traceback__)
-    at = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    home = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    theirs = [frame for frame in frames if frame.filename == home]
+    at = (theirs or frames)[-1]
+    said = ": ".join(filter(None, (type(error).__name__, str(error))))
+    found = f"{said}, at {Path(at.filename).name}:{at.lineno}: {at.line}"
     remedy = "raise tokbench's ConfigError, with what to change, for input it cannot serve"
     if "read-only" in str(error):
         remedy = "inputs are shared between components: copy an array before writing to it"
-    return Finding(rule, "an answer", f"{type(error).__name__}: {error}{at}", remedy)
+    return Finding(rule, "an answer", found, remedy)
