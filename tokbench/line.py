@@ -84,7 +84,7 @@ class Line:
         """`walk`, with whatever a component raises turned into a failed record."""
         try:
             return self.walk(cell)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin may call sys.exit
             return _record(cell, self.place, {}, error=_sentence(error))
 
     def walk(self, cell: Cell) -> Record:
@@ -273,7 +273,7 @@ def _record(
     )
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception | SystemExit) -> str:
     """What went wrong, and for errors that are not ours, where."""
     if isinstance(error, TokbenchError):
         return str(error)
