@@ -30,8 +30,9 @@ lint: setup  ## format, lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-board: setup  ## rewrite results/BOARD.md from the records
+board: setup  ## rewrite results/BOARD.md and the README's board from the records
 	$(BIN)/tokbench report results --format markdown > results/BOARD.md
+	$(BIN)/python docs/readme_board.py
 
 check: lint test  ## everything that must pass before a commit
 

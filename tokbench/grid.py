@@ -82,7 +82,7 @@ def plan_grid(
         ready.clear()
         dataset, _ = line.dataset(cell)
         with contextlib.suppress(NotBuiltError):
-            line.walk(cell)
+            line.make(cell)
         recorded = find_record(place.results, cell.spec) is not None
         planned.append(PlannedCell(cell.spec, tuple(ready), recorded, dataset.texts[0]))
     return planned

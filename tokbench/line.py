@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +90,10 @@ class Line:
     def walk(self, cell: Cell) -> Record:
         """The whole line for one cell."""
         dataset, split = self.dataset(cell)
-        walk = _Walk(self, cell, dataset, split)
-        embeddings = walk.embed()
-        catalog = stages.catalog(dataset, embeddings, walk.visible_interactions())
-        raw = walk.tokenize(catalog)
-        ids = walk.address(raw, embeddings)
-        state = walk.train(catalog, ids)
-        beams = walk.generate(state, ids)
-        placement = stages.place(beams, ids, split.test.targets)
-        figures = stages.score(placement, ids, embeddings, self.metrics) | raw_collisions(raw)
+        made = self.make(cell)
+        placement = stages.place(made.beams, made.ids, split.test.targets)
+        figures = stages.score(placement, made.ids, made.embeddings, self.metrics)
+        figures |= raw_collisions(made.raw)
         outcome = Outcome(
             users=len(split.test),
             items=len(dataset.item_ids),
@@ -106,19 +101,43 @@ class Line:
             digests={
                 "dataset": dataset.digest(),
                 "split": split.digest(),
-                "embed": digest(embeddings),
-                "tokenize": raw.digest(),
-                "address": ids.digest(),
-                "train": state_digest(state),
-                "generate": digest(beams),
+                "embed": digest(made.embeddings),
+                "tokenize": made.raw.digest(),
+                "address": made.ids.digest(),
+                "train": state_digest(made.state),
+                "generate": digest(made.beams),
             },
             figures=figures_of(figures, intervals_of(figures)),
             placement=pack_placement(placement),
-            codes=Packed.of(ids.codes),
-            level_sizes=ids.level_sizes,
-            curves=walk.curves,
+            codes=Packed.of(made.ids.codes),
+            level_sizes=made.ids.level_sizes,
+            curves=made.curves,
         )
-        return _record(cell, self.place, walk.costs, outcome)
+        return _record(cell, self.place, made.costs, outcome)
+
+    def make(self, cell: Cell) -> Made:
+        """The stages that are kept in the store: embed to generate."""
+        dataset, split = self.dataset(cell)
+        walk = _Walk(self, cell, dataset, split)
+        embeddings = walk.embed()
+        catalog = stages.catalog(dataset, embeddings, walk.visible_interactions())
+        raw = walk.tokenize(catalog)
+        ids = walk.address(raw, embeddings)
+        state = walk.train(catalog, ids)
+        beams = walk.generate(state, ids)
+        return Made(embeddings, raw, ids, state, beams, walk.costs, walk.curves)
+
+
+class Made(NamedTuple):
+    """What the stored stages of one cell gave."""
+
+    embeddings: Floats
+    raw: SemanticIds  # as the tokenizer made them
+    ids: SemanticIds  # after the collision policy
+    state: State
+    beams: Beams
+    costs: dict[str, Cost]
+    curves: dict[str, list[dict[str, float]]]
 
 
 class _Walk:

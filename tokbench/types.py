@@ -191,7 +191,10 @@ class SemanticIds:
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", frozen(self.codes, np.int32))
         object.__setattr__(self, "level_sizes", tuple(int(size) for size in self.level_sizes))
-        assert self.codes.ndim == 2 and self.codes.shape[1] == len(self.level_sizes)
+        assert self.codes.ndim == 2 and self.codes.shape[1] == len(self.level_sizes), (
+            f"codes {list(self.codes.shape)} need one level size per column, "
+            f"found {len(self.level_sizes)}"
+        )
 
     def __len__(self) -> int:
         return len(self.codes)

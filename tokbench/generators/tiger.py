@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.api import Config, Generator, GeneratorModel, Quiet, Runtime, option
+from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
 from tokbench.errors import ConfigError
 from tokbench.metrics import ndcg, recall
 from tokbench.placement import place
@@ -37,7 +37,7 @@ class Tiger(Generator):
         "Adam at a constant rate (CoST's 1e-3) after a warm-up; TIGER: 0.01, then inverse sqrt",
     )
 
-    class Config(Config):
+    class Config(Generator.Config):
         """The defaults are the paper's size and TIGER's training, bidirectional."""
 
         encoder_layers: int = option(4, ge=1, le=24, description="layers of the encoder")
