@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,11 @@ def test_prepare_and_recipes_print_the_difference(
     made = json.loads((tmp_path / "data" / "mind" / "recipe.json").read_text())
     assert made["recipe"]["shortest"] == 3
     assert main(["data", "show", str(tmp_path / "data" / "mind")]) == 0
+    assert "Pies & cakes" in capsys.readouterr().out
+    assert main([*words, "--set", "recipe.item_users=0", "--out", str(tmp_path / "mine")]) == 0
+    (typed,) = re.findall(r"--dataset (\S+)`", capsys.readouterr().out)
+    assert typed.startswith("mind:"), "a registered name alone would not mean this folder"
+    assert main(["data", "show", typed]) == 0
     assert "Pies & cakes" in capsys.readouterr().out
     assert main(["data", "recipes", "mind", "--raw", str(raw), "--best", "2"]) == 0
     said = capsys.readouterr().out

@@ -44,7 +44,16 @@ def prepare_command(
         progress=progress(),
     )  # fmt: skip
     print_comparison(made, entry.published)
-    click.echo(f"{folder}: ready for `tokbench run --dataset {shlex.quote(str(folder))}`")
+    typed = name if out is None else _typed(name, out.resolve())
+    click.echo(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
+
+
+def _typed(name: str, folder: Path) -> str:
+    """What to type for a dataset prepared into `folder`: NAME:FOLDER where NAME is a registered
+    dataset (it brings its own template), the folder's path where it is not."""
+    from tokbench.registry import build_registry
+
+    return f"{name}:{folder}" if name in build_registry().names("dataset") else str(folder)
 
 
 @click.command("recipes", short_help="Compare the readings of a published dataset.")
