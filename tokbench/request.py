@@ -23,10 +23,8 @@ from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.overrides import Overrides
 from tokbench.registry import Entry, Registry
-from tokbench.spec import ComponentSpec, Frozen, RunSpec
+from tokbench.spec import BASELINES, ComponentSpec, Frozen, RunSpec
 
-PROFILES = ("paper", "quick", "toy")
-BASELINES = ("popularity", "bigram")
 BASELINE_TOKENIZER = "item-id"
 
 

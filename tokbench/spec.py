@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+BASELINES = ("popularity", "bigram")  # generators that stand on every board
 SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
 
 

@@ -23,11 +23,9 @@ def as_json(audit: Audit, faults: Sequence[DatasetError]) -> str:
 
 def print_audit(audit: Audit, faults: Sequence[DatasetError]) -> None:
     """Tables, and under them what keeps the table from being benchmarked."""
-    from rich.console import Console
+    from tokbench.cli.screen import screen
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no width of its own; do not fold figures
+    console = screen()
 
     def say(text: str, style: str = "") -> None:
         console.print(text, style=style, markup=False, highlight=False)

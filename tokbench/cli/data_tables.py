@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
+from tokbench.cli.screen import screen
 
 if TYPE_CHECKING:
     from tokbench.datasets.official import Official
@@ -21,7 +22,7 @@ def print_comparison(ours: Statistics, theirs: Published) -> None:
     table = Table("", "here", theirs.where, "difference")
     for name, our, their, difference in compare(ours, theirs):
         table.add_row(name, _figure(our), _figure(their), _figure(difference, "+,g"))
-    _console().print(table)
+    screen().print(table)
 
 
 def print_candidates(found: Sequence[Candidate], entry: Official, *, total: int) -> None:
@@ -40,7 +41,7 @@ def print_candidates(found: Sequence[Candidate], entry: Official, *, total: int)
             f"{counts.shortest}-{counts.longest}", f"{candidate.distance:.4f}",
             _changes(candidate.recipe, entry.recipe) or "(what `prepare` does)",
         )  # fmt: skip
-    console = _console()
+    console = screen()
     console.print(table)
     console.print(
         f"{len(found)} of {total} recipes tried; distance: |log ratio| of users, items and mean "
@@ -60,8 +61,3 @@ def _figure(value: Any, form: str = ",g") -> str:
     if value is None:
         return ""
     return f"{value:{form}}" if isinstance(value, float) else f"{value:{form.replace('g', 'd')}}"
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)  # do not fold figures in a pipe

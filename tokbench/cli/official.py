@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,6 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
 
 def _downloads() -> Path:
     """Where downloaded files are kept."""
-    import platformdirs
+    from tokbench.grid import default_place
 
-    cache = os.environ.get("TOKBENCH_CACHE") or platformdirs.user_cache_dir("tokbench")
-    return Path(cache) / "downloads"
+    return default_place().cache / "downloads"

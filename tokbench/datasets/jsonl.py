@@ -52,19 +52,6 @@ def read_objects(path: Path, fault: Fault) -> Iterator[tuple[int, dict[str, Any]
             yield line, row
 
 
-def read_id(value: object) -> str | None:
-    """An identifier as text (whole numbers are accepted), or None where it is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return None
-    return value
-
-
 def kind(value: object) -> str:
     """What json calls the type of a value."""
     if value is None:

@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tokbench.datasets.jsonl import Fault, kind, read_id, read_objects
+from tokbench.datasets.jsonl import Fault, kind, read_objects
 from tokbench.datasets.text import clauses, clean, flattened, render
 from tokbench.errors import DatasetError, listed
+from tokbench.ids.code_table import read_id
 
 ITEMS = "items.jsonl"
 SEQUENCES = "sequences.jsonl"

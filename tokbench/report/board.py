@@ -19,8 +19,8 @@ from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Record
 from tokbench.report.groups import rank_groups
 from tokbench.report.seeds import sd_by_axis
+from tokbench.spec import BASELINES
 
-BASELINE_GENERATORS = ("popularity", "bigram")
 HEADLINE = "recall@10"
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
 FIGURES = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS)
@@ -109,7 +109,7 @@ def _board(records: Sequence[Record]) -> Board:
     done = finished(records)
     rows = [_row(method, group) for method, group in done.items()]
     floor = max(
-        (row for row in rows if row.generator in BASELINE_GENERATORS),
+        (row for row in rows if row.generator in BASELINES),
         key=lambda row: row.values[HEADLINE],
         default=None,
     )
@@ -203,7 +203,7 @@ def per_user(record: Record) -> NDArray[np.float64]:
 def _remarked(row: Row, floor: Row | None) -> Row:
     """The row with a remark when it stands below the best baseline."""
     remarks = [] if row.public else ["unpublished plugin"]
-    if floor is not None and row.generator not in BASELINE_GENERATORS:
+    if floor is not None and row.generator not in BASELINES:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
             remarks.append(f"below {floor.generator}")
         elif row.intervals[HEADLINE][0] <= floor.values[HEADLINE]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from tokbench.datasets.formats.columns import Columns
 from tokbench.datasets.formats.values import MILLION, Instant, shown
-from tokbench.datasets.jsonl import Fault, read_id
+from tokbench.datasets.jsonl import Fault
 from tokbench.datasets.recipe import Events
 from tokbench.errors import DatasetError
+from tokbench.ids.code_table import read_id
 from tokbench.types import Ints
 
 UnknownItems = Literal["error", "keep"]

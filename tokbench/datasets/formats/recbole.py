@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tokbench.datasets.formats.columns import Columns, item_fields
+from tokbench.datasets.formats.event_rows import events_of
 from tokbench.datasets.formats.gathering import Event, Files, Item
 from tokbench.datasets.formats.locating import by_ending
 from tokbench.datasets.formats.text_lines import text_lines
-from tokbench.datasets.formats.values import instant, shown
+from tokbench.datasets.formats.values import shown
 from tokbench.datasets.jsonl import Fault
 from tokbench.errors import DatasetError, listed
 
@@ -43,15 +44,7 @@ def read_items(path: Path, columns: Columns, fault: Fault) -> Iterator[Item]:
 def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
     """The rows of X.inter."""
     names, _, rows = _open(path, fault)
-    user_at, item_at, time_at = columns.of_events(names, path)
-    for line, cells in rows:
-        time = None if time_at is None else instant(cells[time_at])
-        if time is None and time_at is not None:
-            problem = f"{names[time_at]} is {shown(cells[time_at])}"
-            remedy = "it must be a number or a date"
-            fault(DatasetError(problem, path=path, line=line, remedy=remedy))
-            continue
-        yield Event(line, cells[user_at], cells[item_at], time)
+    yield from events_of(names, rows, columns, path, fault)
 
 
 def _open(path: Path, fault: Fault) -> tuple[list[str], set[str], Table]:
