@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed                     every measurement, in turn
     python -m benchmarks.speed kmeans decoding     some of them
-    python -m benchmarks.speed --quick             fewer rounds and smaller sizes: a try, not a table
+    python -m benchmarks.speed --quick             fewer rounds, smaller sizes: a try, not a table
 
 Peers come with `pip install -e '.[speed]'`; a measurement whose peer is absent says so. Run it on a
 machine that does nothing else. Each measurement runs in a process of its own.
@@ -67,8 +67,8 @@ def main() -> int:
 
 def table(found: dict[str, dict[str, object]]) -> str:
     """Every row as markdown, by measurement."""
-    lines = ["# Speed", "", "Written by `python -m benchmarks.speed`. ratio: how many times faster",
-             "ours is, median of interleaved rounds in one process, with its range.", ""]  # fmt: skip
+    about = "ratio: how often faster ours is, median of interleaved rounds, with its range."
+    lines = ["# Speed", "", f"Written by `python -m benchmarks.speed`. {about}", ""]
     for name, part in sorted(found.items()):
         lines += [
             f"## {name}",
