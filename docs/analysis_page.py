@@ -1,0 +1,274 @@
+"""Write docs/analysis.md from the records under results/: `make board` runs this.
+
+Every sentence is computed: the figures, the intervals and the verdicts. Where the records do not
+hold what a question needs, the page says what is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import chi2, spearmanr
+
+from tokbench.intervals import bootstrap
+from tokbench.record import Record, read_records
+from tokbench.report.board import (
+    FIGURES,
+    HEADLINE,
+    Board,
+    Row,
+    finished,
+    make_boards,
+    per_user,
+    tables,
+)
+from tokbench.report.compare import Comparison, compare, row_name
+from tokbench.report.paired import differences
+from tokbench.spec import BASELINES
+
+ROOT = Path(__file__).parent.parent
+LOSSES = ("rqvae", "cost", "cost:with-reconstruction")
+WANTED = (
+    "random", "random:unique", *LOSSES, "hierarchical-kmeans", "hierarchical-kmeans:balanced",
+    "residual-kmeans", "residual-kmeans:balanced", "product-quantization", "lsh",
+    "category-prefix", "finite-scalar", "residual-vq", "letter", "cost-topk", "cost-behaviour",
+)  # fmt: skip
+SEEDS = 3  # at least
+
+
+class Page:
+    """One board's records and rows, and the sentences about them."""
+
+    def __init__(self, table: Sequence[Record], board: Board) -> None:
+        self.records, self.board = table, board
+        self.done = finished(table)
+        self.rows = {row_name(row.method): row for row in board.rows}
+        self.dataset = table[0].spec.dataset.name
+
+    def lines(self) -> Iterator[str]:
+        """The whole section."""
+        yield f"## {self.board.title}\n"
+        sections = {
+            "The ranking": self.ranking,
+            "L_co against L_re": self.losses,
+            "Codes against items": self.code_level,
+            "What collisions cost": self.collisions,
+            "Seeds against users": self.variance,
+            "Cost against quality": self.cost,
+            "Gaps": self.gaps,
+        }
+        for heading, section in sections.items():
+            found = list(section())
+            if found:
+                yield f"### {heading}\n"
+                yield from (f"- {line}" for line in found)
+                yield ""
+
+    def ranking(self) -> Iterator[str]:
+        """Groups, best first."""
+        first = self.board.rows[0]
+        tied = [name(row) for row in self.board.rows[1:] if set(row.group) & set(first.group)]
+        yield (
+            f"{name(first)} stands first with Recall@10 {figure(first)}"
+            + (f"; it cannot be told from {', '.join(tied)}." if tied else ", alone in its group.")
+        )
+        learned = [row for row in self.board.rows if row.generator not in BASELINES]
+        floor = [row for row in self.board.rows if row.generator in BASELINES]
+        if learned and floor:
+            beaten = [row for row in learned if row.intervals[HEADLINE][0] > top(floor)]
+            below = [row for row in learned if row.intervals[HEADLINE][1] < top(floor)]
+            best = max(floor, key=lambda row: row.values[HEADLINE])
+            yield (
+                f"The best baseline is {best.generator} with {figure(best)}: of {len(learned)} "
+                f"generated rows {len(beaten)} lie above it and {len(below)} below it, by their "
+                "own intervals."
+            )
+
+    def losses(self) -> Iterator[str]:
+        """The paper's question, under every policy and recipe that has both."""
+        for a, b in (("cost", "rqvae"), ("cost:with-reconstruction", "rqvae"),
+                     ("cost", "cost:with-reconstruction")):  # fmt: skip
+            for row in self.rows.values():
+                other = row_name((b + row.tokenizer.removeprefix(a), row.policy, row.generator))
+                recipe = row.tokenizer.removeprefix(a)
+                same = row.tokenizer.startswith(a) and recipe in ("", "-tuned", ":tuned")
+                if same and other in self.rows and other != row_name(row.method):
+                    yield self.versus(row_name(row.method), other)
+
+    def code_level(self) -> Iterator[str]:
+        """Does scoring codes instead of items change the order?"""
+        rows = [row for row in self.rows.values() if row.generator not in BASELINES]
+        turned = []
+        for a, b in combinations(rows, 2):
+            item, code = self.both_ways(a, b)
+            if item[0] * code[0] < 0 and item[1] * item[2] > 0 and code[1] * code[2] > 0:
+                turned.append((a, b, item, code))
+        flips = sum(
+            (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
+            for a, b in combinations(rows, 2)
+        )
+        pairs = len(rows) * (len(rows) - 1) // 2
+        if pairs:
+            yield (
+                f"Of {pairs} pairs of rows, {flips} stand in the other order when codes are scored "
+                f"instead of items; in {len(turned)} of them both orders are beyond their 95 % "
+                "interval."
+            )
+        for a, b, item, code in sorted(turned, key=lambda found: -abs(found[3][0]))[:3]:
+            yield (
+                f"{name(a)} against {name(b)}: {signed(item)} scored on items, {signed(code)} "
+                "scored on codes."
+            )
+
+    def both_ways(self, a: Row, b: Row) -> list[tuple[float, float, float]]:
+        """Difference of Recall@10 and its interval: on items, and on codes."""
+        users = [np.mean([per_user(r) for r in self.done[row.method]], axis=0) for row in (a, b)]
+        found = []
+        for column in (FIGURES.index(HEADLINE), len(FIGURES)):
+            d = differences(users[0][:, column], users[1][:, column])
+            low, high = bootstrap(d)
+            found.append((float(d.mean()), float(low), float(high)))
+        return found
+
+    def collisions(self) -> Iterator[str]:
+        """A unique address, an extra token, or nothing."""
+        for row in self.rows.values():
+            raw = row_name((row.tokenizer, "none", row.generator))
+            if row.policy != "none" and raw in self.rows:
+                yield self.versus(row_name(row.method), raw)
+            if row.tokenizer == "random:unique":
+                other = row_name(("random", row.policy, row.generator))
+                if other in self.rows:
+                    yield self.versus(row_name(row.method), other)
+
+    def variance(self) -> Iterator[str]:
+        """Which is larger: what another run gives, or what other users give?"""
+        sums, df, halves = 0.0, 0, []
+        for row in self.rows.values():
+            if row.seeds > 1:
+                values = [per_user(r)[:, FIGURES.index(HEADLINE)].mean()
+                          for r in self.done[row.method]]  # fmt: skip
+                sums += (len(values) - 1) * float(np.var(values, ddof=1))
+                df += len(values) - 1
+                low, high = row.intervals[HEADLINE]
+                halves.append((high - low) / (2 * 1.96))
+            if row.axes:
+                words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
+                yield f"{name(row)}, crossed seeds: standard deviation by axis: {words}."
+        if df:
+            sd = np.sqrt(sums / df)
+            low, high = (np.sqrt(sums / chi2.ppf(q, df)) for q in (0.975, 0.025))
+            yield (
+                f"Between runs of one method, Recall@10 has a standard deviation of {sd:.4f} "
+                f"[{low:.4f}, {high:.4f}] (pooled, {df} degrees of freedom); the sampling of users "
+                f"gives a row's mean a standard error of {np.mean(halves):.4f}. Intervals and "
+                "groups on the board cover the second only."
+            )
+        if not any(row.axes for row in self.rows.values()):
+            yield (
+                "Tokenizer seed or generator seed? Cannot tell: no row here crosses them "
+                "(`--tokenizer-seed 0 --tokenizer-seed 1 --generator-seed 0 --generator-seed 1`)."
+            )
+
+    def cost(self) -> Iterator[str]:
+        """Do dearer tokenizers do better?"""
+        rows = [row for row in self.rows.values() if row.generator not in BASELINES]
+        if len(rows) > 3:
+            seconds = [row.seconds["tokenize"] for row in rows]
+            found = spearmanr(seconds, [row.values[HEADLINE] for row in rows])
+            best = max(rows, key=lambda row: row.values[HEADLINE])
+            near = [row for row in rows if set(row.group) & set(best.group)]
+            cheap = min(near, key=lambda row: row.seconds["tokenize"])
+            yield (
+                f"Over {len(rows)} rows the rank correlation of tokenizer seconds with Recall@10 "
+                f"is {found.statistic:+.2f} (p = {found.pvalue:.2f}). Of the rows that cannot be "
+                f"told from the best, {name(cheap)} is made in the least time, "
+                f"{cheap.seconds['tokenize']:.1f} s against {best.seconds['tokenize']:.1f} s."
+            )
+
+    def gaps(self) -> Iterator[str]:
+        """What a complete board would have."""
+        have: dict[str, int] = {}
+        for row in self.rows.values():
+            have[row.tokenizer] = max(row.seeds, have.get(row.tokenizer, 0))
+        missing = [label for label in WANTED if label not in have]
+        few = [f"{label} ({have[label]})" for label in WANTED if 0 < have.get(label, 0) < SEEDS]
+        if missing:
+            yield f"Not run yet: {', '.join(missing)}."
+        if few:
+            yield f"Fewer than {SEEDS} seeds: {', '.join(few)}."
+        for method, error in self.board.failed:
+            yield f"Failed: {method}: {error}"
+
+    def versus(self, a: str, b: str) -> str:
+        """One comparison, with the command that repeats it."""
+        found = compare(self.records, a, b, dataset=self.dataset)
+        return f"{verdict(found)} `tokbench compare {a} {b} --dataset {self.dataset}`"
+
+
+def verdict(found: Comparison) -> str:
+    """The comparison in a line."""
+    told = "differ" if found.p < 0.05 else "cannot be told apart"
+    seeds = min(found.seeds)
+    return (
+        f"{found.a} {found.means[0]:.4f}, {found.b} {found.means[1]:.4f}: "
+        f"{signed((found.difference, *found.interval))}, p = {found.p:.3f}: they {told} "
+        f"({found.hits[0]:.0f} against {found.hits[1]:.0f} hits, {seeds} "
+        f"seed{'s' if seeds > 1 else ''})."
+    )
+
+
+def name(row: Row) -> str:
+    """Tokenizer and policy, or the baseline's name."""
+    return row.generator if row.generator in BASELINES else f"{row.tokenizer}/{row.policy}"
+
+
+def figure(row: Row) -> str:
+    """Recall@10 with its interval."""
+    low, high = row.intervals[HEADLINE]
+    return f"{row.values[HEADLINE]:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def coded(row: Row) -> float:
+    """Recall@10 as most papers score it."""
+    return row.values[f"{HEADLINE}/code-level"]
+
+
+def top(rows: Sequence[Row]) -> float:
+    """The highest Recall@10."""
+    return max(row.values[HEADLINE] for row in rows)
+
+
+def signed(found: tuple[float, float, float]) -> str:
+    """A difference and its interval."""
+    return f"{found[0]:+.4f} [{found[1]:+.4f}, {found[2]:+.4f}]"
+
+
+def page(records: Sequence[Record]) -> str:
+    """The whole page."""
+    lines = [
+        "# What the boards say",
+        "",
+        "Written by `python docs/analysis_page.py` from the records under results/; not edited by "
+        "hand. Figures are Recall@10 over items on the test split, seeds averaged; [low, high] is "
+        "a 95 % bootstrap over users, p a paired sign-flip test for that pair alone.",
+        "",
+    ]
+    for table, board in zip(tables(records), make_boards(records), strict=True):
+        if board.rows:
+            lines += Page(table, board).lines()
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the page."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/analysis.md"
+    path.write_text(page(read_records(ROOT / "results")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
