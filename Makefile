@@ -33,6 +33,7 @@ lint: setup  ## format, lint, types, import layers
 board: setup  ## rewrite results/BOARD.md and the README's board from the records
 	$(BIN)/tokbench report results --format markdown > results/BOARD.md
 	$(BIN)/python docs/readme_board.py
+	$(BIN)/python docs/analysis_page.py
 
 check: lint test  ## everything that must pass before a commit
 

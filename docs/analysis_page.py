@@ -154,8 +154,7 @@ class Page:
                           for r in self.done[row.method]]  # fmt: skip
                 sums += (len(values) - 1) * float(np.var(values, ddof=1))
                 df += len(values) - 1
-                low, high = row.intervals[HEADLINE]
-                halves.append((high - low) / (2 * 1.96))
+                halves.append(user_error(self.done[row.method]))
             if row.axes:
                 words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
                 yield f"{name(row)}, crossed seeds: standard deviation by axis: {words}."
@@ -165,8 +164,7 @@ class Page:
             yield (
                 f"Between runs of one method, Recall@10 has a standard deviation of {sd:.4f} "
                 f"[{low:.4f}, {high:.4f}] (pooled, {df} degrees of freedom); the sampling of users "
-                f"gives a row's mean a standard error of {np.mean(halves):.4f}. Intervals and "
-                "groups on the board cover the second only."
+                f"alone gives a row's mean a standard error of {np.mean(halves):.4f}."
             )
         if not any(row.axes for row in self.rows.values()):
             yield (
@@ -233,6 +231,12 @@ def figure(row: Row) -> str:
     return f"{row.values[HEADLINE]:.4f} [{low:.4f}, {high:.4f}]"
 
 
+def user_error(records: Sequence[Record]) -> float:
+    """Standard error of a row's Recall@10 from the sampling of users."""
+    users = np.mean([per_user(record)[:, FIGURES.index(HEADLINE)] for record in records], axis=0)
+    return float(users.std(ddof=1) / np.sqrt(len(users)))
+
+
 def coded(row: Row) -> float:
     """Recall@10 as most papers score it."""
     return row.values[f"{HEADLINE}/code-level"]
@@ -254,8 +258,8 @@ def page(records: Sequence[Record]) -> str:
         "# What the boards say",
         "",
         "Written by `python docs/analysis_page.py` from the records under results/; not edited by "
-        "hand. Figures are Recall@10 over items on the test split, seeds averaged; [low, high] is "
-        "a 95 % bootstrap over users, p a paired sign-flip test for that pair alone.",
+        "hand. Figures are Recall@10 over items on the test split, seeds averaged; [low, high] and "
+        "p, for that pair alone, cover users and, where the board knows them, training runs.",
         "",
     ]
     for table, board in zip(tables(records), make_boards(records), strict=True):

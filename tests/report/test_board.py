@@ -10,6 +10,7 @@ import pytest
 
 from tests.components import Failing
 from tests.test_grid import run_tiny
+from tokbench.intervals import bootstrap
 from tokbench.record import Record
 from tokbench.report.board import FIGURES, make_boards
 from tokbench.report.render import as_csv, as_json, markdown, sparkline
@@ -38,16 +39,32 @@ def test_a_row_averages_its_seeds(tmp_path: Path) -> None:
         assert row.values[name] <= high + 1e-12
 
 
-def test_the_interval_of_a_row_is_a_bootstrap_over_users(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
+def test_the_interval_of_a_row_run_once_is_a_bootstrap_over_users(tmp_path: Path) -> None:
+    (record,) = records = run_tiny(tmp_path, seeds=(1,), baselines=False)
     (board,) = make_boards(records)
-    users = np.mean([by_hand(record, 10) for record in records], axis=0)
+    users = by_hand(record, 10)
     rng = np.random.default_rng(5)
     means = [rng.choice(users, len(users)).mean() for _ in range(4000)]
     assert board.rows[0].intervals["recall@10"] == pytest.approx(
         tuple(np.percentile(means, [2.5, 97.5])),
-        abs=1 / 16 + 1e-9,  # one step of 8 users, 2 seeds
+        abs=1 / 8 + 1e-9,  # one step of 8 users
     )
+    assert board.run_sd is None
+    assert "No trained row was run twice" in markdown([board])
+
+
+def test_two_runs_widen_the_interval_of_every_row(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
+    (board,) = make_boards(records)
+    users = np.mean([by_hand(record, 10) for record in records], axis=0)
+    by_run = [np.mean(by_hand(record, 10)) for record in records]
+    assert board.run_sd == pytest.approx(np.std(by_run, ddof=1))
+    assert board.run_df == 1
+    low, high = board.rows[0].intervals["recall@10"]
+    plain = bootstrap(users)
+    assert low <= plain[0]
+    assert high >= plain[1]
+    assert f"{board.run_sd:.4f}" in markdown([board])
 
 
 def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:

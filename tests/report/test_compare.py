@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.report.test_board import by_hand
 from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.errors import RecordError
+from tokbench.intervals import bootstrap
 from tokbench.record import Record
 from tokbench.report.board import make_boards
 from tokbench.report.compare import compare
@@ -38,13 +40,45 @@ def test_the_figures_are_those_of_the_users(records: list[Record]) -> None:
     assert found.hits == pytest.approx((a.sum(), b.sum()))
     assert found.better == (np.sum(a - b > 1e-12), np.sum(b - a > 1e-12))
     assert found.seeds == (2, 2)
-    low, high = found.interval
-    rng = np.random.default_rng(9)
-    means = [rng.choice(a - b, len(a)).mean() for _ in range(4000)]
-    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=0.06)
     text = str(found)
     assert f"{found.difference:+.4f}" in text
     assert f"p = {found.p:.4f}" in text
+
+
+def test_one_run_of_each_is_a_bootstrap_over_users(records: list[Record]) -> None:
+    once = [record for record in records if record.spec.generator_seed == 0]
+    found = compare(once, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
+    a, b = (
+        np.array(next(by_hand(r, 5) for r in once if r.spec.tokenizer.label == label))
+        for label in ("hashed:wide", "hashed")
+    )
+    rng = np.random.default_rng(9)
+    means = [rng.choice(a - b, len(a)).mean() for _ in range(4000)]
+    expected = tuple(np.percentile(means, [2.5, 97.5]))
+    assert found.interval == pytest.approx(expected, abs=0.06)
+    assert found.run_sd is None
+    assert "training runs are not covered" in str(found)
+
+
+def test_two_runs_of_each_widen_the_interval(records: list[Record]) -> None:
+    """By hand: errors of users and of runs squared and added."""
+    found = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
+    runs = {
+        label: [np.mean(by_hand(r, 5)) for r in records if r.spec.tokenizer.label == label]
+        for label in ("hashed:wide", "hashed")
+    }
+    variance = sum(np.var(pair, ddof=1) for pair in runs.values()) / 2  # 1 + 1 degrees of freedom
+    assert found.run_sd == pytest.approx(np.sqrt(variance))
+    half = stats.t.ppf(0.975, 2) * np.sqrt(variance / 2 + variance / 2)
+    a, b = (
+        np.mean([by_hand(r, 5) for r in records if r.spec.tokenizer.label == label], axis=0)
+        for label in ("hashed:wide", "hashed")
+    )
+    low, high = bootstrap(a - b)
+    mean = found.difference
+    expected = (mean - np.hypot(mean - low, half), mean + np.hypot(high - mean, half))
+    assert found.interval == pytest.approx(expected)
+    assert "users and training runs" in str(found)
 
 
 def test_sides_swap_signs(records: list[Record]) -> None:

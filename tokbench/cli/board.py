@@ -14,12 +14,13 @@ def print_board(records: Sequence[Record]) -> None:
     """Print every board of these records, with the cells that failed."""
     from tokbench.cli.screen import screen
     from tokbench.report.board import make_boards
-    from tokbench.report.render import NOTE, rich_tables
+    from tokbench.report.render import NOTE, rich_tables, runs_words
 
     console = screen()
     for board in make_boards(records):
         for table in rich_tables(board):
             console.print(table)
+        console.print(runs_words(board), highlight=False)
         for method, error in board.failed:
             console.print(f"failed: {method}: {error}", style="red", markup=False)
     console.print(NOTE, style="dim", markup=False, highlight=False)

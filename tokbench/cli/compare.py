@@ -25,7 +25,8 @@ def compare_command(a: str, b: str, dataset: str, board: str, figure: str, resul
     """Compare rows A and B on the users they share: difference, 95 % interval, p, hits.
 
     A row is named as the board prints it: the tokenizer, or tokenizer/policy/generator. Seeds
-    are averaged per user. p is that of a paired sign-flip permutation test of the mean difference.
+    are averaged per user. Interval and p cover users and, where any row of the board was run more
+    than once, training runs.
     """
     from tokbench.record import read_records
     from tokbench.report.compare import compare

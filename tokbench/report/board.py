@@ -1,9 +1,10 @@
 """Records to boards: one table for what may be compared, seeds of one method in one row.
 
 A board holds records of one dataset, protocol, profile and encoder: rows of different profiles or
-protocols never stand in one table. A row averages the per-user outcomes of its seeds, and its
-interval is a bootstrap over users of that average; `spread` is the range over seeds; its group
-says which rows it cannot be told apart from.
+protocols never stand in one table. A row averages the per-user outcomes of its seeds; its interval
+is a bootstrap over users of that average, widened by what training varies where any row of the
+board was run twice; `spread` is the range over seeds; its group says which rows it cannot be told
+apart from.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Record
 from tokbench.report.groups import rank_groups
 from tokbench.report.seeds import sd_by_axis
-from tokbench.spec import BASELINES
+from tokbench.report.training import Training, trained
+from tokbench.spec import BASELINES, RunSpec
 
 HEADLINE = "recall@10"
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
@@ -78,6 +80,8 @@ class Board:
     title: Title
     rows: tuple[Row, ...]
     failed: tuple[tuple[str, str], ...]  # (method, error)
+    run_sd: float | None = None  # of Recall@10 from one training run to the next, pooled over rows
+    run_df: int = 0  # degrees of freedom behind it
 
 
 def make_boards(records: Sequence[Record]) -> list[Board]:
@@ -107,7 +111,8 @@ def finished(table: Sequence[Record]) -> dict[Method, list[Record]]:
 
 def _board(records: Sequence[Record]) -> Board:
     done = finished(records)
-    rows = [_row(method, group) for method, group in done.items()]
+    training = training_of(done)
+    rows = [_row(method, group, training) for method, group in done.items()]
     floor = max(
         (row for row in rows if row.generator in BASELINES),
         key=lambda row: row.values[HEADLINE],
@@ -120,16 +125,32 @@ def _board(records: Sequence[Record]) -> Board:
         for record in records
         if record.error is not None
     )
-    return Board(title_of(records), tuple(_grouped(rows, done)), tuple(failed))
+    grouped = tuple(_grouped(rows, done, training))
+    headline = FIGURES.index(HEADLINE)
+    run_sd = float(np.sqrt(training.variance[headline])) if training.df else None
+    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df)
 
 
-def _grouped(rows: Sequence[Row], done: dict[Method, list[Record]]) -> list[Row]:
+def training_of(done: dict[Method, list[Record]]) -> Training:
+    """What training runs add to the columns of `per_user`, pooled over the methods of a table."""
+    return Training.pooled(
+        np.stack([per_user(record).mean(axis=0) for record in records])
+        for records in done.values()
+        if trained([record.spec for record in records])
+    )
+
+
+def _grouped(
+    rows: Sequence[Row], done: dict[Method, list[Record]], training: Training
+) -> list[Row]:
     """The rows, in their order, with the letters of their rank groups."""
     if len({row.users for row in rows}) != 1:
         return list(rows)  # not the same users: nothing to pair
     headline = FIGURES.index(HEADLINE)
     outcomes = [user_mean(done[row.method])[:, headline] for row in rows]
-    groups = rank_groups(np.stack(outcomes))
+    specs = [[record.spec for record in done[row.method]] for row in rows]
+    added = np.array([training.of_mean(runs)[headline] for runs in specs]) if training.df else None
+    groups = rank_groups(np.stack(outcomes), added, training.df)
     return [replace(row, group=group) for row, group in zip(rows, groups, strict=True)]
 
 
@@ -152,11 +173,12 @@ def title_of(records: Sequence[Record]) -> Title:
     )
 
 
-def _row(method: Method, records: Sequence[Record]) -> Row:
+def _row(method: Method, records: Sequence[Record], training: Training) -> Row:
     outcomes = [record.outcome for record in records if record.outcome is not None]
     per_seed = np.stack([per_user(record) for record in records])  # [seeds, Q, figures]
     mean_user = per_seed.mean(axis=0)
-    low, high = bootstrap(mean_user)
+    specs = [record.spec for record in records]
+    low, high = interval(mean_user, specs, training)
     by_seed = per_seed.mean(axis=1)  # [seeds, figures]
     names = [*FIGURES, f"{HEADLINE}/code-level"]
     values = {name: float(by_seed[:, i].mean()) for i, name in enumerate(names)}
@@ -181,9 +203,20 @@ def _row(method: Method, records: Sequence[Record]) -> Row:
             stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
             for stage in ("tokenize", "train", "generate")
         },
-        axes=sd_by_axis([record.spec for record in records], by_seed[:, FIGURES.index(HEADLINE)]),
+        axes=sd_by_axis(specs, by_seed[:, FIGURES.index(HEADLINE)]),
         public=all(record.provenance.public for record in records),
     )
+
+
+def interval(
+    users: NDArray[np.float64], specs: Sequence[RunSpec], training: Training
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(low, high) of the mean over users of `users` [Q, F], 95 %, training runs included."""
+    low, high = bootstrap(users)
+    if not training.df:
+        return low, high
+    low, high = training.widened(users.mean(axis=0), low, high, training.of_mean(specs))
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
 def user_mean(records: Sequence[Record]) -> NDArray[np.float64]:

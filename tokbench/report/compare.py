@@ -18,9 +18,12 @@ from tokbench.report.board import (
     finished,
     tables,
     title_of,
+    training_of,
     user_mean,
 )
 from tokbench.report.paired import differences, sign_flip
+from tokbench.report.training import Training, Values, t_test
+from tokbench.spec import RunSpec
 
 LEVEL = 0.05
 
@@ -37,8 +40,9 @@ class Comparison:
     seeds: tuple[int, int]
     means: tuple[float, float]
     difference: float
-    interval: tuple[float, float]  # 95 %, paired bootstrap over users
-    p: float  # two-sided, paired sign-flip permutation test
+    interval: tuple[float, float]  # 95 %
+    p: float  # two-sided
+    run_sd: float | None  # from one training run to the next; None: no row was run twice
     hits: tuple[float, float]  # users whose target is within the cutoff, expected
     better: tuple[int, int]  # users who do better with A, with B
 
@@ -51,11 +55,24 @@ class Comparison:
         return (
             f"{self.board}: {self.a} has {figure} {self.means[0]:.4f} and {self.b} "
             f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}] (95 % paired bootstrap) with p = {self.p:.4f} (paired "
-            f"sign-flip test), {self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k}, "
+            f"[{low:+.4f}, {high:+.4f}] with p = {self.p:.4f} ({self.covers}), "
+            f"{self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k}, "
             f"{self.better[0]} users better with the first and {self.better[1]} with the second "
             f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}); they {told} be told apart "
             f"at the {100 * LEVEL:.0f} % level."
+        )
+
+    @property
+    def covers(self) -> str:
+        """What interval and p take into account."""
+        if self.run_sd is None:
+            return (
+                "95 % paired bootstrap and sign-flip test over users; no row of this board was run "
+                "twice, so training runs are not covered"
+            )
+        return (
+            "95 % over users and training runs, one of which moves a row by a standard deviation "
+            f"of {self.run_sd:.4f}"
         )
 
 
@@ -101,7 +118,8 @@ def _compared(table: Sequence[Record], a: str, b: str, figure: str) -> Compariso
         )
     column = FIGURES.index(figure)
     d = differences(users[0][:, column], users[1][:, column])
-    low, high = bootstrap(d)
+    training = training_of(done)
+    low, high, p = judged(d, [specs_of(done[method]) for method in pair], training, column)
     hits = FIGURES.index(f"recall@{figure.partition('@')[2]}")
     return Comparison(
         board=str(title_of(table)),
@@ -112,11 +130,34 @@ def _compared(table: Sequence[Record], a: str, b: str, figure: str) -> Compariso
         seeds=(len(done[pair[0]]), len(done[pair[1]])),
         means=(float(users[0][:, column].mean()), float(users[1][:, column].mean())),
         difference=float(d.mean()),
-        interval=(float(low), float(high)),
-        p=sign_flip(d),
+        interval=(low, high),
+        p=p,
+        run_sd=float(np.sqrt(training.variance[column])) if training.df else None,
         hits=(float(users[0][:, hits].sum()), float(users[1][:, hits].sum())),
         better=(int(np.sum(d > 0)), int(np.sum(d < 0))),
     )
+
+
+def judged(
+    d: Values, rows: Sequence[Sequence[RunSpec]], training: Training, column: int
+) -> tuple[float, float, float]:
+    """(low, high, p) of the mean of the users' differences d [Q] between two rows.
+
+    Bootstrap and sign flips over users alone where training varies nothing, or nobody knows.
+    """
+    low, high = bootstrap(d)
+    added = sum(training.of_mean(specs)[column] for specs in rows) if training.df else 0.0
+    if added == 0.0:
+        return float(low), float(high), sign_flip(d)
+    runs, mean = np.asarray(added), d.mean()
+    low, high = training.widened(mean, low, high, runs)
+    p = t_test(mean, np.asarray((d**2).sum() / len(d) ** 2), runs, training.df)
+    return float(low), float(high), float(p)
+
+
+def specs_of(records: Sequence[Record]) -> list[RunSpec]:
+    """What was run."""
+    return [record.spec for record in records]
 
 
 def row_name(method: Method) -> str:

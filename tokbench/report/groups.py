@@ -14,17 +14,21 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.paired import Values, all_pairs, holm
+from tokbench.report.paired import all_pairs, holm
+from tokbench.report.training import Values
 
 LEVEL = 0.05
 
 
-def rank_groups(outcomes: Values) -> list[str]:
-    """Letters of each row, [R, Q] per-user outcomes in the board's order: `a` has the first."""
+def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -> list[str]:
+    """Letters of each row, [R, Q] per-user outcomes in the board's order: `a` has the first.
+
+    `training` [R] and `df` as in `all_pairs`.
+    """
     rows = len(outcomes)
     upper = np.triu_indices(rows, 1)
     differ = np.zeros((rows, rows), dtype=bool)
-    differ[upper] = holm(all_pairs(outcomes)[upper]) < LEVEL
+    differ[upper] = holm(all_pairs(outcomes, training, df)[upper]) < LEVEL
     return letters(differ)
 
 

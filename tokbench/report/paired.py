@@ -7,16 +7,15 @@ could as well have had the other sign. The sign-flip permutation test (Fisher 19
 signs. It fits here and Wilcoxon's does not: most users score 0 under both methods and Wilcoxon
 drops or splits such ties, and it ranks differences where the board compares their mean.
 
-These tests speak of the sampling of users, with the seeds of a row averaged; they do not cover
-what another training run would give.
+The sign-flip test speaks of the sampling of users, with the seeds of a row averaged. What another
+training run would give comes in as a variance of its own (report/training.py), where it is known.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from tokbench.report.training import Values, t_test
 
 EXACT_UP_TO = 12  # differing users; 4096 sign patterns
 ROUNDING = 1e-12  # differences below it come from averaging seeds, not from users
@@ -52,22 +51,23 @@ def _sum(values: Values, axis: int) -> Values:
     return total
 
 
-def all_pairs(outcomes: Values) -> Values:
+def all_pairs(outcomes: Values, training: Values | None = None, df: int = 0) -> Values:
     """p of every pair of rows: [R, Q] -> [R, R], symmetric, 1 on the diagonal.
 
     Under sign flips the sum of a pair's differences has mean 0 and variance sum d^2, and is close
-    to normal; with few differing users it is not, and those pairs are enumerated.
+    to normal; with few differing users it is not, and those pairs are enumerated. `training` [R]
+    is the variance that training adds to each row's mean, known with `df` degrees of freedom; it
+    is added to that of the users.
     """
-    from scipy.stats import norm
-
-    rows = len(outcomes)
+    rows, users = outcomes.shape
+    added = np.zeros(rows) if training is None else training
     p = np.ones((rows, rows))
     for i in range(rows):
         d = np.where(np.abs(outcomes[i] - outcomes) > ROUNDING, outcomes[i] - outcomes, 0.0)
-        scale = np.sqrt((d**2).sum(axis=1))
-        z = d.sum(axis=1) / np.where(scale > 0, scale, 1.0)
-        p[i] = np.where(scale > 0, 2 * norm.sf(np.abs(z)), 1.0)
-        for j in np.flatnonzero((d != 0).sum(axis=1) <= EXACT_UP_TO):
+        runs = np.where(np.arange(rows) == i, 0.0, added + added[i])
+        p[i] = t_test(d.mean(axis=1), (d**2).sum(axis=1) / users**2, runs, df)
+        few = (d != 0).sum(axis=1) <= EXACT_UP_TO
+        for j in np.flatnonzero(few & (runs == 0)):
             p[i, j] = sign_flip(d[j])
     return p
 

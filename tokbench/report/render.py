@@ -18,9 +18,11 @@ COLUMNS = ("tokenizer", "policy", "generator", "seeds")
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOTE = (
     "Items are scored, not codes: ties inside a tuple count at their expected rank. "
-    "[low, high]: 95 % bootstrap interval over users. code-level: what most papers report. "
-    "group: rows that share a letter cannot be told apart (paired sign-flip test on Recall@10 "
-    "over users, seeds averaged, Holm over all pairs, 5 %). "
+    "[low, high]: 95 % interval, a bootstrap over users, widened by what a figure varies from one "
+    "training run to the next (pooled over the rows of a board that were run more than once). "
+    "code-level: what most papers report. "
+    "group: rows that share a letter cannot be told apart (paired test on Recall@10 over users and "
+    "training runs, seeds averaged, Holm over all pairs, 5 %). "
     "dup.: share of items without a tuple of their own before the collision policy."
 )
 
@@ -47,6 +49,18 @@ def detail_cells(row: Row) -> list[str]:
         sparkline(row.validation),
         " + ".join(f"{seconds:.0f}" for seconds in row.seconds.values()),
     ]
+
+
+def runs_words(board: Board) -> str:
+    """How much training varies, in a sentence."""
+    if board.run_sd is None:
+        return (
+            "No trained row was run twice: intervals and groups cover the sampling of users only."
+        )
+    return (
+        f"From one training run to the next, Recall@10 of a row has a standard deviation of "
+        f"{board.run_sd:.4f} (pooled, {board.run_df} degrees of freedom)."
+    )
 
 
 def axes_words(row: Row) -> str:
@@ -111,6 +125,7 @@ def markdown(boards: Sequence[Board]) -> str:
             [row.tokenizer, row.policy, row.generator, *detail_cells(row)] for row in board.rows
         ]
         parts.append(markdown_table(["tokenizer", "policy", "generator", *DETAILS], behind))
+        parts += [f"{runs_words(board)}\n"]
         parts += [f"Failed: {method}: {error}\n" for method, error in board.failed]
     return "\n".join([*parts, NOTE, ""])
 
