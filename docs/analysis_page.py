@@ -102,21 +102,18 @@ class Page:
     def code_level(self) -> Iterator[str]:
         """Does scoring codes instead of items change the order?"""
         rows = [row for row in self.rows.values() if row.generator not in BASELINES]
-        turned = []
-        for a, b in combinations(rows, 2):
-            item, code = self.both_ways(a, b)
-            if item[0] * code[0] < 0 and item[1] * item[2] > 0 and code[1] * code[2] > 0:
-                turned.append((a, b, item, code))
-        flips = sum(
-            (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
+        flipped = [
+            (a, b, *self.both_ways(a, b))
             for a, b in combinations(rows, 2)
-        )
+            if (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
+        ]
+        turned = [pair for pair in flipped if all(low * high > 0 for _, low, high in pair[2:])]
         pairs = len(rows) * (len(rows) - 1) // 2
         if pairs:
             yield (
-                f"Of {pairs} pairs of rows, {flips} stand in the other order when codes are scored "
-                f"instead of items; in {len(turned)} of them both orders are beyond their 95 % "
-                "interval."
+                f"Of {pairs} pairs of rows, {len(flipped)} stand in the other order when codes "
+                f"are scored instead of items; in {len(turned)} of them both orders are beyond "
+                "their 95 % interval."
             )
         for a, b, item, code in sorted(turned, key=lambda found: -abs(found[3][0]))[:3]:
             yield (

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binom, norm
 
 from tokbench.errors import ConfigError
@@ -19,6 +20,18 @@ def test_hits_and_misses_against_the_binomial_law(hits: int, users: int) -> None
     exact = binom(users, hits / users)
     assert float(low) * users == pytest.approx(exact.ppf(0.025), abs=1)
     assert float(high) * users == pytest.approx(exact.ppf(0.975), abs=1)
+
+
+def test_it_is_the_bootstrap_of_scipy() -> None:
+    """The same draws, so the same bounds but for rounding."""
+    values = np.random.default_rng(7).random((300, 3)) ** 2
+    theirs = stats.bootstrap(
+        (values,), np.mean, axis=0, vectorized=True, method="percentile", n_resamples=500,
+        batch=500, rng=np.random.default_rng(4),
+    ).confidence_interval  # fmt: skip
+    low, high = bootstrap(values, resamples=500, seed=4)
+    assert low == pytest.approx(theirs.low, rel=1e-12)
+    assert high == pytest.approx(theirs.high, rel=1e-12)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

@@ -5,14 +5,17 @@ Axes: Q queries (users), F figures.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokbench.api import batches
 from tokbench.errors import ConfigError
 
 Bound = NDArray[np.float64]
 
-DRAWS_AT_ONCE = 2**17  # users drawn per batch of resamples: memory is F times this, in float64
+DRAWS_AT_ONCE = 2**20  # users drawn at a time: memory is some 30 times this, in bytes
 
 
 def bootstrap(
@@ -24,8 +27,6 @@ def bootstrap(
     the same whether it comes alone or with others. One user has nothing to vary, so the interval
     is the point itself. It covers the sampling of users only, not the training of a model.
     """
-    from scipy.stats import bootstrap as resample
-
     table = np.asarray(values, dtype=np.float64)
     assert table.ndim in (1, 2) and len(table) > 0, f"values are [Q] or [Q, F], not {table.shape}"
     if not 0 < level < 1:
@@ -34,15 +35,25 @@ def bootstrap(
         raise ConfigError(f"resamples {resamples} is out of bounds: at least 1, better 1000")
     if len(table) == 1:
         return table[0].copy(), table[0].copy()
-    interval = resample(
-        (table,),
-        np.mean,
-        axis=0,
-        vectorized=True,
-        method="percentile",
-        confidence_level=level,
-        n_resamples=resamples,
-        batch=max(1, DRAWS_AT_ONCE // len(table)),
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return np.asarray(interval.low), np.asarray(interval.high)
+    counts = draws(len(table), resamples, seed)
+    means = [counts[block] @ table / len(table) for block in batches(resamples, 100)]
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    low, high = np.percentile(np.concatenate(means), tails, axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+@lru_cache(maxsize=2)  # every row of a board asks for the same draws
+def draws(users: int, resamples: int, seed: int) -> NDArray[np.uint8]:
+    """How often each user was drawn in each resample, [resamples, users].
+
+    With counts the means of all figures are a matrix product, where scipy.stats.bootstrap gathers
+    the users' values; the draws are the same.
+    """
+    rng = np.random.default_rng(seed)
+    size = max(1, DRAWS_AT_ONCE // users)
+    counts = np.empty((resamples, users), np.uint8)
+    for block in batches(resamples, size):
+        rows = np.arange(block.stop - block.start)[:, None] * users
+        flat = (rng.integers(0, users, (len(rows), users)) + rows).ravel()
+        counts[block] = np.bincount(flat, minlength=len(rows) * users).reshape(-1, users)
+    return counts

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.intervals import bootstrap
 from tokbench.metrics import CUTOFFS, ndcg, recall
-from tokbench.record import Record
+from tokbench.record import Packed, Record
 from tokbench.report.groups import rank_groups
 from tokbench.report.seeds import sd_by_axis
 from tokbench.report.training import Training, trained
 from tokbench.spec import BASELINES, RunSpec
+from tokbench.types import Placement
 
 HEADLINE = "recall@10"
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
@@ -226,11 +228,19 @@ def user_mean(records: Sequence[Record]) -> NDArray[np.float64]:
 
 
 def per_user(record: Record) -> NDArray[np.float64]:
-    """The figures of FIGURES and the code-level headline for each user, from the three integers."""
+    """The figures of FIGURES and the code-level headline for each user, [Q, figures], read-only."""
     assert record.outcome is not None
-    placement = record.outcome.read_placement()
+    packed = record.outcome.placement
+    return _columns(packed["position"], packed["ahead"], packed["group"])
+
+
+@lru_cache(maxsize=128)  # a page of comparisons asks for the same records again and again
+def _columns(position: Packed, ahead: Packed, group: Packed) -> NDArray[np.float64]:
+    placement = Placement(position.array(), ahead.array(), group.array())
     columns = [recall(placement, k) for k in CUTOFFS] + [ndcg(placement, k) for k in CUTOFFS]
-    return np.stack([*columns, recall(placement, 10, ties="code-level")], axis=1)
+    table = np.stack([*columns, recall(placement, 10, ties="code-level")], axis=1)
+    table.flags.writeable = False
+    return table
 
 
 def _remarked(row: Row, floor: Row | None) -> Row:
