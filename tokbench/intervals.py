@@ -35,11 +35,23 @@ def bootstrap(
         raise ConfigError(f"resamples {resamples} is out of bounds: at least 1, better 1000")
     if len(table) == 1:
         return table[0].copy(), table[0].copy()
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    low, high = np.percentile(bootstrap_means(table, resamples=resamples, seed=seed), tails, axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def bootstrap_means(
+    values: ArrayLike, *, resamples: int = 2000, seed: int = 0
+) -> NDArray[np.float64]:
+    """The mean over users under every resample of `bootstrap`: [resamples] or [resamples, F].
+
+    All columns see the same draws of users, so differences of columns are paired: their 2.5 and
+    97.5 percentiles are the interval that `bootstrap` gives for the columns' difference.
+    """
+    table = np.asarray(values, dtype=np.float64)
     counts = draws(len(table), resamples, seed)
     means = [counts[block] @ table / len(table) for block in batches(resamples, 100)]
-    tails = [50 * (1 - level), 50 * (1 + level)]
-    low, high = np.percentile(np.concatenate(means), tails, axis=0)
-    return np.asarray(low), np.asarray(high)
+    return np.concatenate(means)
 
 
 @lru_cache(maxsize=2)  # every row of a board asks for the same draws

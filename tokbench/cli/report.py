@@ -23,8 +23,22 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 @click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
 @click.option("--against", type=click.Choice(["paper"]), default=None,
               help="Print our figures beside those that papers print.")  # fmt: skip
-def report_command(results: Path, form: str, dataset: str | None, against: str | None) -> None:
+@click.option("--html", "site", type=click.Path(file_okay=False, path_type=Path), default=None,
+              metavar="DIR", help="Write the boards as a site into DIR: opens from a folder, "
+              "loads nothing from elsewhere.")  # fmt: skip
+@click.option("--titles", "titles", multiple=True, metavar="DATASET",
+              help="With --html: write the item titles of DATASET, a name or a folder, into the "
+              "code trees. Without it no text of a dataset is written; see that its terms allow "
+              "it before you publish. Repeatable.")  # fmt: skip
+def report_command(
+    results: Path, form: str, dataset: str | None, against: str | None,
+    site: Path | None, titles: tuple[str, ...],
+) -> None:  # fmt: skip
     """Print the boards made from the records under RESULTS: Recall and NDCG @5, 10, 20, 40."""
+    if titles and site is None:
+        raise click.UsageError("--titles goes into the pages of --html DIR: name that folder")
+    if site is not None and (against or form != "terminal"):
+        raise click.UsageError("--html writes a site of its own: leave out --format and --against")
     from tokbench.errors import RecordError
     from tokbench.record import read_records
 
@@ -39,6 +53,11 @@ def report_command(results: Path, form: str, dataset: str | None, against: str |
             + (f" for dataset {dataset!r}" if dataset else "")
             + "; make some with `tokbench run`, or name the folder that has them"
         )
+    if site is not None:
+        from tokbench.cli.site import write_html
+
+        write_html(records, results, site, titles)
+        return
     if against:
         _print_against(records, form)
         return

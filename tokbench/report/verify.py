@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokbench.api import Progress, Quiet
 from tokbench.errors import RecordError, listed
 from tokbench.record import Outcome, Record, read_record
 from tokbench.report import recount
@@ -39,15 +40,18 @@ class Finding:
         return f"{self.file}: {self.reason}"
 
 
-def verify(results: Path) -> list[Finding]:
+def verify(results: Path, *, progress: Progress | None = None) -> list[Finding]:
     """Everything wrong under `results`, in a fixed order; empty where all is in order."""
     findings: list[Finding] = []
     records: dict[Path, Record] = {}
-    for path in sorted(results.rglob("*.json")):
-        record, reasons = verify_file(path, results)
-        findings += [Finding(path, reason) for reason in reasons]
-        if record is not None:
-            records[path] = record
+    paths = sorted(results.rglob("*.json"))
+    with (progress or Quiet()).track("verify", total=len(paths)) as advance:
+        for path in paths:
+            record, reasons = verify_file(path, results)
+            findings += [Finding(path, reason) for reason in reasons]
+            if record is not None:
+                records[path] = record
+            advance()
     findings += _disagreements(records)
     findings += _board_findings(results / "BOARD.md", list(records.values()))
     return findings

@@ -1,0 +1,87 @@
+"""`tokbench report --html`: gathers what records do not hold, and writes the site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tokbench.record import Record
+    from tokbench.registry import Registry
+    from tokbench.report.html.options import Described
+
+
+def write_html(
+    records: Sequence[Record], results: Path, folder: Path, datasets: Sequence[str]
+) -> None:
+    """Write the site of these records, with titles from `datasets`, and say where it is."""
+    from tokbench.cli.progress import progress
+    from tokbench.registry import build_registry
+    from tokbench.report.html.site import Extras, write_site
+    from tokbench.report.verify import verify
+
+    registry = build_registry()
+    titles: dict[str, tuple[str, ...]] = {}
+    for name in datasets:
+        titles |= _titles(name, records, registry)
+    bars = progress()
+    findings: dict[str, list[str]] = {record.file_name: [] for record in records}
+    for finding in verify(results, progress=bars):
+        name = finding.file.relative_to(results).as_posix()
+        findings.setdefault(name, []).append(finding.reason)
+    extras = Extras(findings, _described(registry), titles)
+    pages = write_site(records, folder, extras, progress=bars)
+    click.echo(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
+
+
+def _titles(name: str, records: Sequence[Record], registry: Registry) -> dict[str, tuple[str, ...]]:
+    """Dataset digest -> titles, for every reading of dataset `name` that a record was made from.
+
+    Options that change what a dataset holds come from the records. Raises RecordError where no
+    record has the digest of what was read.
+    """
+    from tokbench.api import Runtime
+    from tokbench.errors import DatasetError, RecordError
+    from tokbench.request import find_dataset
+
+    source = find_dataset(name, registry)
+    wanted = {r.outcome.digests["dataset"] for r in records if r.outcome is not None}
+    configs: list[dict[str, Any]] = [{}]
+    for record in records:
+        config = record.spec.dataset.config
+        if set(config) <= set(type(source).Config.model_fields) and config not in configs:
+            configs.append(config)
+    found = {}
+    for config in configs:
+        reading = type(source).of(**{**source.config.model_dump(), **config})
+        try:
+            dataset = reading.load(runtime=Runtime())
+        except DatasetError:
+            if not config:
+                raise
+            continue  # another dataset's options
+        found[dataset.digest()] = dataset.titles
+    used = {digest: titles for digest, titles in found.items() if digest in wanted}
+    if not used:
+        raise RecordError(
+            f"--titles {name}: no record here was made from these data (digest "
+            f"{min(found)[:8]}); records have {', '.join(sorted(d[:8] for d in wanted))}"
+        )
+    return used
+
+
+def _described(registry: Registry) -> dict[tuple[str, str], Described]:
+    """Every component's options as plain values, for pages that know no registry."""
+    from tokbench.report.html.options import Described
+
+    found = {}
+    for entry in (owners[0] for owners in registry.entries.values()):
+        fields = entry.cls.Config.model_fields
+        required = any(info.is_required() for info in fields.values())
+        defaults = {} if required else entry.cls.Config().model_dump(mode="json")
+        meanings = {key: info.description or "" for key, info in fields.items()}
+        found[entry.kind, entry.name] = Described(defaults, meanings, entry.cls.presets)
+    return found
