@@ -3,66 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor
 
+from benchmarks.speed.generator.t5 import t5_with_weights_of
 from tokbench.nn.transformer import Past, Size, Transformer, dropout, keep_mask, relu_dropout
 
 SIZE = Size(40, d_model=32, d_ff=48, heads=3, d_head=16, encoder_layers=2, decoder_layers=3)
-
-
-def t5_with_weights_of(model: Transformer) -> Any:
-    """transformers' T5 of the same shape, with our weights copied in under its names."""
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    size = model.size
-    config = T5Config(
-        vocab_size=size.vocabulary,
-        d_model=size.d_model,
-        d_kv=size.d_head,
-        d_ff=size.d_ff,
-        num_layers=size.encoder_layers,
-        num_decoder_layers=size.decoder_layers,
-        num_heads=size.heads,
-        relative_attention_num_buckets=size.buckets,
-        relative_attention_max_distance=size.furthest,
-        dropout_rate=size.dropout,
-        feed_forward_proj="relu",
-    )
-    ours = dict(model.named_parameters())
-    theirs: dict[str, Tensor] = {"shared.weight": ours["embedding"]}
-    for stack in ("encoder", "decoder"):
-        first = f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        theirs[first] = ours[f"{stack}_bias.weight"]
-        theirs[f"{stack}.final_layer_norm.weight"] = ours[f"{stack}_norm.weight"]
-    blocks = {"encoder": ["attention"], "decoder": ["self_attention", "cross_attention"]}
-    names = {"attention": "SelfAttention", "self_attention": "SelfAttention"}
-    for stack, attentions in blocks.items():
-        for number in range(len(getattr(model, stack))):
-            block = f"{stack}.block.{number}.layer"
-            for at, attention in enumerate(attentions):
-                mine = f"{stack}.{number}.{attention}"
-                name = f"{block}.{at}.{names.get(attention, 'EncDecAttention')}"
-                for letter, part in zip("qkv", ours[f"{mine}.inward"].chunk(3), strict=True):
-                    theirs[f"{name}.{letter}.weight"] = part
-                theirs[f"{name}.o.weight"] = ours[f"{mine}.outward"]
-                theirs[f"{block}.{at}.layer_norm.weight"] = ours[f"{mine}.norm.weight"]
-            mine, at = f"{stack}.{number}.feed_forward", len(attentions)
-            theirs[f"{block}.{at}.DenseReluDense.wi.weight"] = ours[f"{mine}.inward"]
-            theirs[f"{block}.{at}.DenseReluDense.wo.weight"] = ours[f"{mine}.outward"]
-            theirs[f"{block}.{at}.layer_norm.weight"] = ours[f"{mine}.norm.weight"]
-    t5 = T5ForConditionalGeneration(config)
-    missing, unexpected = t5.load_state_dict(
-        {name: value.detach().clone() for name, value in theirs.items()}, strict=False
-    )
-    tied = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"}
-    assert set(missing) <= tied, missing
-    assert not unexpected, unexpected
-    t5.train(False)
-    return t5
 
 
 @pytest.fixture(scope="module")

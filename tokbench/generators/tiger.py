@@ -20,6 +20,8 @@ from tokbench.placement import place
 from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
 
 if TYPE_CHECKING:
+    from tokbench.nn.packing import Packer, Windows
+    from tokbench.nn.seq2seq import Recipe
     from tokbench.nn.transformer import Size, Transformer
 
 
@@ -246,24 +248,11 @@ def _fit(
     """Train `model` in place, ending with the weights of its best validation."""
     import time
 
-    from tokbench.nn.packing import Packer, prefix_windows, sequence_windows
-    from tokbench.nn.seq2seq import Recipe, train_epochs
+    from tokbench.nn.seq2seq import train_epochs
 
-    config, causal = model.config, model._causal
+    config = model.config
     queries = _subset(histories.validation, config.validation_users, rng)
-    windows = (sequence_windows if causal else prefix_windows)(
-        histories.train.offsets, config.history_items
-    )
-    budget = TRAIN_TOKENS["cpu" if runtime.device == "cpu" else "cuda"]
-    packer = Packer(
-        histories.train.items,
-        model.tokens(model.ids.codes),
-        causal=causal,
-        budget=budget,
-        overhead=budget // 16,
-        device=runtime.device,
-    )
-    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
+    packer, windows, recipe = training_plan(model, histories.train, runtime.device)
     best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
     began = time.perf_counter()
 
@@ -292,6 +281,28 @@ def _fit(
         )
     model.network.load_state_dict(best[2])
     model.network.eval()
+
+
+def training_plan(
+    model: TigerModel, train: Sequences, device: str
+) -> tuple[Packer, Windows, Recipe]:
+    """What a model trains on and how: its packer, its windows over `train`, its recipe."""
+    from tokbench.nn.packing import Packer, prefix_windows, sequence_windows
+    from tokbench.nn.seq2seq import Recipe
+
+    config, causal = model.config, model._causal
+    windows = (sequence_windows if causal else prefix_windows)(train.offsets, config.history_items)
+    budget = TRAIN_TOKENS["cpu" if device == "cpu" else "cuda"]
+    packer = Packer(
+        train.items,
+        model.tokens(model.ids.codes),
+        causal=causal,
+        budget=budget,
+        overhead=budget // 16,
+        device=device,
+    )
+    names = Recipe.__dataclass_fields__
+    return packer, windows, Recipe(**{name: getattr(config, name) for name in names})
 
 
 def validate(model: TigerModel, queries: Queries, width: int, runtime: Runtime) -> dict[str, float]:

@@ -1,0 +1,106 @@
+"""Constrained beam search, 50 wide, at the paper's size, against transformers' generate.
+
+The weights are the same (random: time does not depend on them), the tuples are those of the items,
+the histories are the test histories. The scores of both are compared before anything is timed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.speed.generator import t5
+from benchmarks.speed.generator.histories import Work, histories
+from benchmarks.speed.harness import Row, compare, interleaved, seconds
+from tokbench.api import Runtime
+from tokbench.generators.tiger import Tiger, TigerModel
+from tokbench.nn.packing import Ints, Packer
+from tokbench.types import Sequences
+
+WIDTH = 50
+THEIR_BATCHES = (8, 16, 32, 64)
+
+
+def measure(quick: bool) -> list[Row]:
+    """Users per second, ours and theirs at the batch size that is best for them."""
+    torch.manual_seed(0)
+    work = histories()
+    model = TigerModel(Tiger.Config(), work.ids, "cpu")
+    theirs = Peer(model, work)
+    difference = largest_difference(model, theirs, work, users=4 if quick else 16)
+    sizes = (8,) if quick else THEIR_BATCHES
+    best = min(sizes, key=lambda size: seconds(lambda: theirs.users(size)) / size)
+    users = 32 if quick else 512
+    rounds = itertools.count()
+
+    def ours() -> None:
+        first = users * next(rounds) % (len(work.split.test) - users)
+        generate(model, work, np.arange(first, first + users))
+
+    pairs = interleaved(ours, lambda: theirs.users(best), rounds=1 if quick else 5)
+    print(f"beam {WIDTH}: {pairs}", file=sys.stderr)
+    return [
+        compare(
+            f"constrained beam search, {WIDTH} wide, paper size, {len(work.ids)} items",
+            f"{t5.NAME}.generate with prefix_allowed_tokens_fn, batch {best}, its best",
+            pairs,
+            amount=users,
+            their_amount=best,
+            unit="users/s",
+            floor=15.0,
+            aim=25.0,
+            note=f"histories of {work.name}; equal scores to {difference:.0e}",
+        )
+    ]
+
+
+def generate(model: TigerModel, work: Work, rows: Ints) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and scores of our beams for some test users."""
+    asked = Sequences.of([work.split.test.histories[row] for row in rows])
+    beams = model.generate(asked, width=WIDTH, runtime=Runtime())
+    return beams.codes, beams.scores
+
+
+class Peer:
+    """T5 with the model's weights, answering for test users in turn."""
+
+    def __init__(self, model: TigerModel, work: Work) -> None:
+        self.peer, self.levels = t5.t5_with_weights_of(model.network), work.ids.levels
+        self.allowed = t5.allowed_next(model.tokens(model.tuples))
+        self.histories, self.keep = work.split.test.histories, model.config.history_items
+        self.packer = Packer(np.zeros(0, np.int64), model.tokens(work.ids.codes), causal=False)
+        self.next = 0
+
+    def users(self, count: int) -> tuple[Tensor, Tensor]:
+        """Beams of the next `count` users as one batch."""
+        rows = np.arange(self.next, self.next + count)
+        self.next = int(rows[-1] + 1) % (len(self.histories) - max(THEIR_BATCHES))
+        return self.beams(rows)
+
+    def beams(self, rows: Ints) -> tuple[Tensor, Tensor]:
+        """Tokens and scores."""
+        tokens, _, ends = self.packer.read([self.histories[row][-self.keep :] for row in rows])
+        mask = torch.ones_like(tokens)
+        if ends is not None:
+            mask = (torch.arange(tokens.shape[1]) < ends).long()
+        with torch.inference_mode():
+            return t5.beam_search(
+                self.peer, tokens, mask, self.allowed, levels=self.levels, width=WIDTH
+            )
+
+
+def largest_difference(model: TigerModel, theirs: Peer, work: Work, *, users: int) -> float:
+    """Between the sorted scores of both; raises where they are not the same search."""
+    rows = np.arange(users)
+    codes, ours = generate(model, work, rows)
+    tokens, scores = theirs.beams(rows)
+    difference = float(np.abs(ours - scores.numpy()).max())
+    first = (model.tokens(codes) == tokens.numpy()).all(axis=2)[:, 0].mean()
+    print(f"scores differ by {difference:.1e}, best beams agree: {first:.2f}", file=sys.stderr)
+    if difference > 1e-3:
+        raise AssertionError(f"not the same search: scores differ by {difference}")
+    return difference

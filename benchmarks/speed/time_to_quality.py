@@ -1,0 +1,116 @@
+"""Seconds to the validation NDCG@10 that a padded transformers T5 reaches in ten epochs.
+
+Both are of the quick profile's size and read the same histories of the same codes. T5 trains on
+every (history, next item) pair in padded batches. Ours may use any option: the quick profile's
+causal encoder supervises every position of a sequence in one pass. A third row is the price or the
+gain of that option by itself: our bidirectional encoder, T5's own model, against our causal one.
+
+T5's seconds are those of its training steps alone, up to its best epoch; its validation, by our
+beam search with its weights copied in, is left out. Ours include validating after every epoch.
+The curves are in turn, not interleaved: a run is minutes, and the ratio is large.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.speed.generator import t5
+from benchmarks.speed.generator.histories import Work, meaningful
+from benchmarks.speed.harness import Row
+from tokbench.api import Runtime
+from tokbench.generators.tiger import Tiger, TigerModel, training_plan, validate
+from tokbench.nn.packing import Packer
+from tokbench.types import Queries, Sequences
+
+Curve = list[tuple[float, float]]  # seconds since the start, validation NDCG@10
+EPOCHS, THEIR_BATCH, THEIR_RATE = 10, 128, 1e-3
+QUICK: Mapping[str, Any] = Tiger.presets["quick"]
+USERS = 1000  # of validation
+
+
+def measure(quick: bool) -> list[Row]:
+    """Seconds of theirs over ours, and the two encoders against each other."""
+    work = meaningful()
+    users = 100 if quick else USERS
+    theirs = their_curve(work, epochs=1 if quick else EPOCHS, users=users)
+    causal = our_curve(work, {"epochs": 2 if quick else 40, "validation_users": users})
+    both_ways = {
+        "encoder_attention": "bidirectional",
+        "batch_size": THEIR_BATCH,
+        "learning_rate": THEIR_RATE,
+        "epochs": 1 if quick else EPOCHS,
+        "validation_users": users,
+    }
+    bidirectional = our_curve(work, both_ways)
+    name = f"quick profile's size, {work.name}"
+    return [
+        row(f"seconds to quality, {name}", t5.NAME, causal, theirs, 5.0, 20.0),
+        row(f"causal encoder, {name}", "bidirectional encoder, ours", causal, bidirectional),
+    ]
+
+
+def row(
+    work: str, against: str, ours: Curve, theirs: Curve,
+    floor: float | None = None, aim: float | None = None,
+) -> Row:  # fmt: skip
+    """Seconds until each first has the best that `theirs` ever has."""
+    goal = max(quality for _, quality in theirs)
+    their_seconds = next(seconds for seconds, quality in theirs if quality >= goal)
+    best = max(quality for _, quality in ours)
+    our_seconds = next((seconds for seconds, quality in ours if quality >= goal), float("inf"))
+    ratio = their_seconds / our_seconds
+    note = f"NDCG@10 {goal:.4f} in {len(theirs)} epochs; ours comes to {best:.4f}"
+    note += f" after {ours[-1][0]:.0f} s; one run each"
+    return Row(
+        work, against, "s", our_seconds, their_seconds, ratio, ratio, ratio, floor, aim, note
+    )
+
+
+def our_curve(work: Work, options: dict[str, Any]) -> Curve:
+    """Training through the generator itself, validated after every epoch."""
+    runtime = Runtime()
+    tiger = Tiger.of(**{**QUICK, "eval_every": 1, "patience": 100, **options})
+    tiger.train(work.catalog, work.split.histories, work.ids, seed=0, runtime=runtime)
+    curve = [(line["seconds"], line["validation_ndcg10"]) for line in runtime.rows]
+    print(f"ours {options}: {curve}", file=sys.stderr)
+    return curve
+
+
+def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
+    """T5's training, a copy of its weights validated by our beam search after every epoch."""
+    torch.manual_seed(0)
+    config = Tiger.Config(**{**QUICK, "encoder_attention": "bidirectional"})
+    model = TigerModel(config, work.ids, "cpu")
+    train = work.split.histories.train
+    _, windows, _ = training_plan(model, train, "cpu")
+    packer = Packer(train.items, model.tokens(work.ids.codes), causal=False)
+    training = t5.PaddedTraining(t5.t5_with_weights_of(model.network), packer, windows, THEIR_RATE)
+    rng, spent = np.random.default_rng(0), 0.0
+    queries = sample(work.split.histories.validation, users)
+    curve: Curve = []
+    for epoch in range(epochs):
+        training.peer.train()
+        began = time.perf_counter()
+        for rows in np.array_split(rng.permutation(len(windows)), -(-len(windows) // THEIR_BATCH)):
+            training.step(rows)
+        spent += time.perf_counter() - began
+        t5.copy_weights_of(training.peer, model.network)
+        score = validate(model, queries, config.validation_width, Runtime())
+        curve.append((spent, score["validation_ndcg10"]))
+        print(f"{t5.NAME}, epoch {epoch + 1}: {curve[-1]}", file=sys.stderr)
+    return curve
+
+
+def sample(queries: Queries, count: int) -> Queries:
+    """Some of the queries, as `tiger` draws them for its own validation at seed 0."""
+    rng = np.random.default_rng(0)
+    count = min(count, len(queries))
+    rows = np.sort(rng.choice(len(queries), count, replace=False))
+    asked = Sequences.of([queries.histories[row] for row in rows])
+    return Queries(queries.users[rows], asked, queries.targets[rows])
