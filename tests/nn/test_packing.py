@@ -164,7 +164,7 @@ def test_a_causal_window_gives_each_target_what_its_own_history_gives() -> None:
         memory = model.encode(whole.encoder, whole.encoder_allowed)
         together = model.decode(whole.decoder, memory, whole.ends)
         for t in range(1, 6):
-            tokens, allowed, ends = packer.read([items[:t]])
+            tokens, allowed, ends = packer.read(np.array([0]), np.array([t]))
             assert ends is None
             memory = model.encode(tokens, allowed)
             alone = model.decode(whole.decoder[:, t - 1 : t], memory)
@@ -173,15 +173,17 @@ def test_a_causal_window_gives_each_target_what_its_own_history_gives() -> None:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_histories_are_read_alike_alone_and_padded(causal: bool) -> None:
-    histories = [np.array([3, 4, 5, 6]), np.array([], np.int64), np.array([7])]
+    items = np.array([2, 3, 4, 5, 6, 7])
+    start, stop = np.array([1, 5, 5]), np.array([5, 5, 6])
     model = small_model().eval()
-    packer = Packer(np.zeros(0, np.int64), TOKENS, causal=causal)
-    tokens, allowed, ends = packer.read(histories)
+    packer = Packer(items, TOKENS, causal=causal)
+    tokens, allowed, ends = packer.read(start, stop)
     assert ends is not None
     with torch.no_grad():
         memory = model.encode(tokens, allowed)
-        for row, history in enumerate(histories):
-            alone, mask, _ = packer.read([history])
+        for row, history in enumerate(([3, 4, 5, 6], [], [7])):
+            alone, mask, _ = packer.read(start[row : row + 1], stop[row : row + 1])
+            assert alone[0].tolist() == [START, *TOKENS[history].flatten()]
             one = model.encode(alone, mask)[0]
             assert ends[row] == len(one) == 1 + 3 * len(history)
             torch.testing.assert_close(memory[row, : len(one)], one, atol=1e-10, rtol=1e-8)
