@@ -108,7 +108,7 @@ def widths(name: str, model: TigerModel, queries: Queries) -> list[Row]:
                 float(shares.mean()),
                 float(low),
                 float(high),
-                note=f"range: 90 % of {len(queries)} users; the whole list is exact for {same:.0%}; "
+                note=f"range: 90 % of {len(queries)} users; whole list exact for {same:.0%}; "
                 f"R@{depth} {reached:.4f} (exact {hits:.4f}); {len(queries) / took:.0f} users/s",
             )
         )

@@ -72,7 +72,7 @@ class Peer:
         self.peer, self.levels = t5.t5_with_weights_of(model.network), work.ids.levels
         self.allowed = t5.allowed_next(model.tokens(model.tuples))
         self.histories, self.keep = work.split.test.histories, model.config.history_items
-        self.packer = Packer(np.zeros(0, np.int64), model.tokens(work.ids.codes), causal=False)
+        self.packer = Packer(self.histories.items, model.tokens(work.ids.codes), causal=False)
         self.next = 0
 
     def users(self, count: int) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,9 @@ class Peer:
 
     def beams(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """Tokens and scores."""
-        tokens, _, ends = self.packer.read([self.histories[row][-self.keep :] for row in rows])
+        stop = self.histories.offsets[rows + 1]
+        start = np.maximum(self.histories.offsets[rows], stop - self.keep)
+        tokens, _, ends = self.packer.read(start, stop)
         mask = torch.ones_like(tokens)
         if ends is not None:
             mask = (torch.arange(tokens.shape[1]) < ends).long()

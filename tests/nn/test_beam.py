@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.speed.generator.t5 import allowed_next, beam_search, t5_with_weights_of
 from tokbench.nn.beam import PrefixTree, search
 from tokbench.nn.transformer import START, Size, Transformer
 
@@ -81,6 +84,31 @@ def test_scores_of_a_narrow_beam_are_teacher_forced_log_probabilities(
     torch.testing.assert_close(scores.double(), truth.gather(1, rows), atol=1e-4, rtol=1e-4)
     assert (scores[:, 1:] <= scores[:, :-1]).all()
     assert all(len(set(row.tolist())) == 10 for row in rows)
+
+
+def test_the_beams_are_those_of_transformers_constrained_search() -> None:
+    """T5 with the same weights, generate with prefix_allowed_tokens_fn: same tuples, same scores.
+
+    All four levels of 5 codes, so that no beam of transformers is ever without a candidate.
+    """
+    rng = np.random.default_rng(2)
+    codes = np.unique(rng.integers(0, 5, (300, 4)), axis=0)
+    tokens: NDArray[np.int64] = (codes + 1 + 5 * np.arange(4)).astype(np.int64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = Transformer(replace(SIZE, vocabulary=21, encoder_layers=2)).eval()
+    histories = torch.randint(1, 21, (3, 7), generator=torch.Generator().manual_seed(4))
+    ends = torch.tensor([[7], [4], [1]])
+    mask = torch.arange(7) < ends
+    with torch.inference_mode():
+        memory = model.encode(histories, mask[:, None, None])
+        rows, scores = search(model, PrefixTree.of(tokens), memory, 5, ends)
+        theirs, their_scores = beam_search(
+            t5_with_weights_of(model), histories, mask.long(), allowed_next(tokens),
+            levels=4, width=5,
+        )  # fmt: skip
+    assert torch.equal(torch.from_numpy(tokens)[rows], theirs)
+    torch.testing.assert_close(scores, their_scores, atol=1e-4, rtol=1e-4)
 
 
 def test_masked_memory_is_not_looked_at(model: Transformer, tuples: NDArray[np.int64]) -> None:

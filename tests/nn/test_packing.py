@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tokbench.nn.packing import (
     IGNORED,
+    Grid,
     Packer,
     Windows,
     pack,
@@ -133,25 +134,48 @@ def small_model(dropout: float = 0.0) -> Transformer:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_packed_loss_and_gradient_equal_those_of_the_padded_batch(causal: bool) -> None:
-    """In float64, to 1e-10: one padded chunk against exact-length groups against tiny chunks."""
+    """In float64, to 1e-10: one padded chunk against exact-length groups, tiny chunks, a grid."""
     items, windows = windowed(causal)
     rows = np.arange(len(windows))
     results = []
-    for budget, overhead in [(10**6, 10**6), (4096, 0), (40, 10)]:
+    one = (10**6, 10**6)
+    for (budget, overhead), grid in [(one, None), ((4096, 0), None), ((40, 10), None),
+                                     ((90, 0), Grid(windows=4, items=3))]:  # fmt: skip
         model = small_model()
-        packer = Packer(items, TOKENS, causal=causal, budget=budget, overhead=overhead)
+        packer = Packer(items, TOKENS, causal=causal, budget=budget, overhead=overhead, grid=grid)
         chunks = list(packer.chunks(windows, rows))
         total, count = backward(model, chunks)
+        assert total.dtype == torch.float64
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         assert len(gradients) == len(list(model.parameters()))
-        results.append((len(chunks), total, count, gradients))
+        results.append((len(chunks), float(total), count, gradients))
     assert results[0][0] == 1
-    assert len({result[0] for result in results}) == 3, "three different packings"
+    assert len({result[0] for result in results[:3]}) == 3, "three different packings"
     for _, total, count, gradients in results[1:]:
         assert count == results[0][2] == (len(items) - 7) * LEVELS
         assert total == pytest.approx(results[0][1], rel=1e-10)
         for ours, padded in zip(gradients, results[0][3], strict=True):
             torch.testing.assert_close(ours, padded, atol=1e-10, rtol=1e-8)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_on_a_grid_few_shapes_occur_and_supervision_stays(causal: bool) -> None:
+    """B is a multiple of 4 and the items of a window one of 3; what was added teaches nothing."""
+    items, windows = windowed(causal)
+    rows = np.arange(len(windows))
+    packer = Packer(items, TOKENS, causal=causal, overhead=0, grid=Grid(windows=4, items=3))
+    chunks = list(packer.chunks(windows, rows))
+    assert len(chunks) == 2, "windows of 2 to 6 items are of two lengths, 3 and 6"
+    for chunk in chunks:
+        read = (chunk.encoder.shape[1] - 1) // LEVELS
+        assert len(chunk.encoder) % 4 == 0
+        assert (read + 1) % 3 == 0
+        assert chunk.ends is not None
+        assert chunk.encoder_allowed is not None
+        assert chunk.supervised == int((chunk.labels != IGNORED).sum())
+    taught = torch.cat([chunk.labels[chunk.labels != IGNORED] for chunk in chunks])
+    plain = Packer(items, TOKENS, causal=causal).chunk(windows, rows)
+    assert sorted(taught) == sorted(plain.labels[plain.labels != IGNORED])
 
 
 def test_a_causal_window_gives_each_target_what_its_own_history_gives() -> None:
@@ -164,7 +188,7 @@ def test_a_causal_window_gives_each_target_what_its_own_history_gives() -> None:
         memory = model.encode(whole.encoder, whole.encoder_allowed)
         together = model.decode(whole.decoder, memory, whole.ends)
         for t in range(1, 6):
-            tokens, allowed, ends = packer.read([items[:t]])
+            tokens, allowed, ends = packer.read(np.array([0]), np.array([t]))
             assert ends is None
             memory = model.encode(tokens, allowed)
             alone = model.decode(whole.decoder[:, t - 1 : t], memory)
@@ -173,15 +197,17 @@ def test_a_causal_window_gives_each_target_what_its_own_history_gives() -> None:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_histories_are_read_alike_alone_and_padded(causal: bool) -> None:
-    histories = [np.array([3, 4, 5, 6]), np.array([], np.int64), np.array([7])]
+    items = np.array([2, 3, 4, 5, 6, 7])
+    start, stop = np.array([1, 5, 5]), np.array([5, 5, 6])
     model = small_model().eval()
-    packer = Packer(np.zeros(0, np.int64), TOKENS, causal=causal)
-    tokens, allowed, ends = packer.read(histories)
+    packer = Packer(items, TOKENS, causal=causal)
+    tokens, allowed, ends = packer.read(start, stop)
     assert ends is not None
     with torch.no_grad():
         memory = model.encode(tokens, allowed)
-        for row, history in enumerate(histories):
-            alone, mask, _ = packer.read([history])
+        for row, history in enumerate(([3, 4, 5, 6], [], [7])):
+            alone, mask, _ = packer.read(start[row : row + 1], stop[row : row + 1])
+            assert alone[0].tolist() == [START, *TOKENS[history].flatten()]
             one = model.encode(alone, mask)[0]
             assert ends[row] == len(one) == 1 + 3 * len(history)
             torch.testing.assert_close(memory[row, : len(one)], one, atol=1e-10, rtol=1e-8)

@@ -186,6 +186,7 @@ class TigerModel(GeneratorModel):
         import torch
 
         from tokbench.nn.beam import PrefixTree, search
+        from tokbench.nn.devices import on_cuda, tensor_cores
         from tokbench.nn.packing import Packer, pack
 
         packer = Packer(
@@ -195,15 +196,15 @@ class TigerModel(GeneratorModel):
         width_ = min(width, len(tree))
         rows = np.full((len(histories), width), -1, np.int64)
         scores = np.full((len(histories), width), -np.inf, np.float32)
+        stop = histories.offsets[1:]
         kept = np.minimum(histories.lengths, self.config.history_items)
         size = (1 + kept + width_) * self.ids.levels  # tokens of a query: history and beams
-        budget = SEARCH_TOKENS["cpu" if device == "cpu" else "cuda"]
+        budget = SEARCH_TOKENS["cuda" if on_cuda(device) else "cpu"]
         self.network.eval()
         for group in pack(size, budget=budget, overhead=budget // 8):
-            read = [histories[q][len(histories[q]) - kept[q] :] for q in group]
-            encoder, allowed, ends = packer.read(read)
-            with torch.inference_mode():
-                memory = self.network.encode(encoder, allowed)
+            with torch.inference_mode(), tensor_cores(device):
+                tokens, allowed, ends = packer.read(stop[group] - kept[group], stop[group])
+                memory = self.network.encode(tokens, allowed)
                 found, score = search(self.network, tree, memory, width_, ends)
             rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
             advance(len(group))
@@ -223,7 +224,9 @@ class TigerModel(GeneratorModel):
 
 # Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
 TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
-SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**20}
+SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**17}  # more than 65,535 beams are too many for kernels
+# Few shapes of chunks, as each is recorded (nn/graphs.py): histories in four classes of length.
+LENGTH_CLASSES, WINDOW_STEP = 4, 32
 
 
 def _size(config: Any, ids: SemanticIds) -> Size:
@@ -277,7 +280,9 @@ def _fit(
             recipe,
             rng=rng,
             after_epoch=after_epoch,
-            after_batch=lambda rows, loss: advance(rows, f"loss {loss:.3f}"),
+            after_batch=lambda rows, loss: advance(
+                rows, "" if loss is None else f"loss {loss:.3f}"
+            ),
         )
     model.network.load_state_dict(best[2])
     model.network.eval()
@@ -287,18 +292,21 @@ def training_plan(
     model: TigerModel, train: Sequences, device: str
 ) -> tuple[Packer, Windows, Recipe]:
     """What a model trains on and how: its packer, its windows over `train`, its recipe."""
-    from tokbench.nn.packing import Packer, prefix_windows, sequence_windows
+    from tokbench.nn.devices import on_cuda
+    from tokbench.nn.packing import Grid, Packer, prefix_windows, sequence_windows
     from tokbench.nn.seq2seq import Recipe
 
     config, causal = model.config, model._causal
     windows = (sequence_windows if causal else prefix_windows)(train.offsets, config.history_items)
-    budget = TRAIN_TOKENS["cpu" if device == "cpu" else "cuda"]
+    budget = TRAIN_TOKENS["cuda" if on_cuda(device) else "cpu"]
+    grid = Grid(WINDOW_STEP, -(-(config.history_items + 1) // LENGTH_CLASSES))
     packer = Packer(
         train.items,
         model.tokens(model.ids.codes),
         causal=causal,
         budget=budget,
         overhead=budget // 16,
+        grid=grid if on_cuda(device) else None,
         device=device,
     )
     names = Recipe.__dataclass_fields__

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tokbench.nn.devices import sent
 from tokbench.nn.transformer import START
 
 Ints = NDArray[np.int64]
@@ -106,6 +108,11 @@ def pack(lengths: Ints, *, budget: int, overhead: int) -> list[Ints]:
     return groups[::-1]
 
 
+def up_to(lengths: Any, multiple: int) -> Any:
+    """Rounded up to a multiple."""
+    return -(-lengths // multiple) * multiple
+
+
 @dataclass(frozen=True)
 class Chunk:
     """What one forward and backward pass reads."""
@@ -115,6 +122,15 @@ class Chunk:
     decoder: Tensor  # [B, T, M], START then the target's tokens but the last
     ends: Tensor | None  # [B or 1, T], how many encoder tokens each target sees; None: all
     labels: Tensor  # [B, T, M], IGNORED where nothing is supervised
+    supervised: int  # tokens that are
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Chunks are padded to multiples of these, so that few shapes occur (see nn/graphs.py)."""
+
+    windows: int
+    items: int
 
 
 class Packer:
@@ -128,10 +144,11 @@ class Packer:
         causal: bool,
         budget: int = 4096,
         overhead: int = 256,
+        grid: Grid | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.levels, self.causal, self.device = tokens.shape[1], causal, device
-        self.budget, self.overhead = budget, overhead
+        self.budget, self.overhead, self.grid = budget, overhead, grid
         self.nothing = len(tokens)  # a pseudo-item of padding tokens
         self.items = np.append(items, self.nothing)
         padded = np.vstack([tokens, np.full((1, self.levels), START, np.int64)])
@@ -139,14 +156,21 @@ class Packer:
 
     def chunks(self, windows: Windows, rows: Ints) -> Iterator[Chunk]:
         """The windows `rows`, grouped by near length."""
-        lengths = windows.lengths[rows] * self.levels
-        for group in pack(lengths, budget=self.budget, overhead=self.overhead):
+        lengths = windows.lengths[rows]
+        if self.grid is not None:
+            lengths = up_to(lengths, self.grid.items)
+        for group in pack(lengths * self.levels, budget=self.budget, overhead=self.overhead):
             yield self.chunk(windows, rows[group])
 
     def chunk(self, windows: Windows, rows: Ints) -> Chunk:
-        """The windows `rows` padded to their longest."""
+        """The windows `rows` padded to their longest, and to the grid if there is one."""
+        real = len(rows)
+        longest = int(windows.lengths[rows].max())
+        if self.grid is not None:
+            longest = int(up_to(np.int64(longest), self.grid.items))
+            filling = -real % self.grid.windows
+            rows = np.append(rows, np.repeat(rows[:1], filling))  # not supervised
         lengths = windows.lengths[rows]
-        longest = int(lengths.max())
         ends: Tensor | None
         allowed: Tensor | None
         if self.causal:
@@ -162,41 +186,43 @@ class Packer:
             history = self.gather(windows.start[rows][:, None] + at, inside)
             targets = self.gather(windows.stop[rows][:, None] - 1, np.ones((len(rows), 1), bool))
             supervised = np.ones((len(rows), 1), bool)
-            ends, allowed = self.padded_view(lengths - 1)
+            ends, allowed = self.padded_view(lengths - 1, longest - 1)
+        supervised[real:] = False
         labels = self.tokens[targets]
         decoder = torch.nn.functional.pad(labels[..., :-1], (1, 0), value=START)
-        unsupervised = torch.from_numpy(~supervised).to(self.device).unsqueeze(-1)
-        labels = labels.masked_fill(unsupervised, IGNORED)
-        return Chunk(self.flat(history), allowed, decoder, ends, labels)
+        labels = labels.masked_fill(sent(~supervised, self.device).unsqueeze(-1), IGNORED)
+        count = int(supervised.sum()) * self.levels
+        return Chunk(self.flat(history), allowed, decoder, ends, labels, count)
 
-    def read(self, histories: list[Ints]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Encoder input of histories to continue: tokens [B, S], encoder mask, ends [B, 1]."""
-        lengths = np.array([len(history) for history in histories])
-        items = np.full((len(histories), int(lengths.max(initial=0))), self.nothing)
-        for row, history in zip(items, histories, strict=True):
-            row[: len(history)] = history
-        ends, allowed = self.padded_view(lengths)
+    def read(self, start: Ints, stop: Ints) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Encoder input of the histories `items[start:stop]` to continue, [B] each: tokens [B, S],
+        encoder mask, ends [B, 1]."""
+        lengths = stop - start
+        longest = int(lengths.max(initial=0))
+        at = np.arange(longest)
+        items = self.gather(start[:, None] + at, at < lengths[:, None])
+        ends, allowed = self.padded_view(lengths, longest)
         if self.causal:
-            _, allowed = self.causal_view(items.shape[1])
-        return self.flat(torch.from_numpy(items).to(self.device)), allowed, ends
+            _, allowed = self.causal_view(longest)
+        return self.flat(items), allowed, ends
 
     def gather(self, at: Ints, inside: NDArray[np.bool_]) -> Tensor:
         """Items at flat positions, `nothing` where not inside."""
-        return torch.from_numpy(self.items[np.where(inside, at, -1)]).to(self.device)
+        return sent(self.items[np.where(inside, at, -1)], self.device)
 
     def flat(self, items: Tensor) -> Tensor:
         """[B, L] items as encoder tokens [B, 1 + L * M]."""
         return torch.nn.functional.pad(self.tokens[items].flatten(1), (1, 0), value=START)
 
-    def padded_view(self, lengths: Ints) -> tuple[Tensor | None, Tensor | None]:
+    def padded_view(self, lengths: Ints, longest: int) -> tuple[Tensor | None, Tensor | None]:
         """(ends [B, 1], encoder mask [B, 1, 1, S]) of one target after `lengths` items each.
 
-        None and None where all are of one length and nothing is padded.
+        None and None where nothing is padded, unless a grid asks for chunks that are all alike.
         """
-        if (lengths == lengths.max()).all():
+        if self.grid is None and (lengths == longest).all():
             return None, None
-        ends = torch.from_numpy(1 + lengths * self.levels).to(self.device).unsqueeze(1)
-        at = torch.arange(1 + int(lengths.max()) * self.levels, device=self.device)
+        ends = sent(1 + lengths * self.levels, self.device).unsqueeze(1)
+        at = torch.arange(1 + longest * self.levels, device=self.device)
         return ends, (at < ends)[:, None, None]
 
     def causal_view(self, length: int) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tokbench.nn.devices import bias_learning_attention, on_cuda
+from tokbench.nn.graphs import GraphedBackward
 from tokbench.nn.packing import IGNORED, Chunk, Ints, Packer, Windows
 from tokbench.nn.transformer import Transformer
 
@@ -33,32 +36,47 @@ class Recipe:
 
 
 def backward(
-    model: Transformer, chunks: Iterable[Chunk], *, smoothing: float = 0.0
-) -> tuple[float, int]:
+    model: Transformer,
+    chunks: Iterable[Chunk],
+    *,
+    smoothing: float = 0.0,
+    graphed: GraphedBackward | None = None,
+) -> tuple[Tensor, int]:
     """Adds the gradient of the summed loss of `chunks` to the weights': (the sum, its tokens).
 
     The caller divides by the number of tokens of all chunks, which makes the result the mean over
-    the batch however it was cut.
+    the batch however it was cut. The sum is left on the device, where nobody need wait for it.
     """
-    total, count = 0.0, 0
+    total, count = torch.zeros((), dtype=torch.float64, device=model.embedding.device), 0
     for chunk in chunks:
-        loss, tokens = summed_loss(model, chunk, smoothing=smoothing)
-        torch.autograd.backward(loss)
-        total += float(loss.detach())
-        count += tokens
+        if graphed is not None:
+            loss = graphed(chunk)
+        else:
+            loss = summed_loss(model, chunk, smoothing=smoothing)
+            torch.autograd.backward(loss)
+        total += loss.detach()
+        count += chunk.supervised
     return total, count
 
 
-def summed_loss(model: Transformer, chunk: Chunk, *, smoothing: float = 0.0) -> tuple[Tensor, int]:
-    """Cross-entropy over the whole vocabulary, summed over the supervised tokens; their number."""
-    with torch.autocast("cuda", dtype=torch.bfloat16, enabled=chunk.encoder.is_cuda):
+def summed_loss(model: Transformer, chunk: Chunk, *, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy over the whole vocabulary, summed over the supervised tokens."""
+    device = chunk.encoder.device
+    autocast = torch.autocast("cuda", dtype=torch.bfloat16, enabled=on_cuda(device))
+    with autocast, bias_learning_attention(device):
         memory = model.encode(chunk.encoder, chunk.encoder_allowed)
         hidden = model.decode(chunk.decoder, memory, chunk.ends)
-        kept = chunk.labels != IGNORED
-        labels = chunk.labels[kept]
-        logits = model.logits(hidden[kept])
-        loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
-    return loss, len(labels)
+        labels = chunk.labels
+        if not on_cuda(device):  # a GPU would have to tell the host how many tokens are kept
+            kept = labels != IGNORED
+            hidden, labels = hidden[kept], labels[kept]
+        return F.cross_entropy(
+            model.logits(hidden).flatten(0, -2),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=smoothing,
+        )
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -82,31 +100,43 @@ def train_epochs(
     *,
     rng: np.random.Generator,
     after_epoch: Callable[[int, float], bool],
-    after_batch: Callable[[int, float], None],
+    after_batch: Callable[[int, float | None], None],
 ) -> None:
     """Adam over shuffled batches of windows, until `after_epoch(epoch, mean loss)` says stop.
 
     Dropout draws from torch's global generator, the order of the windows from `rng`.
-    `after_batch(windows, mean loss)` is for progress. Ends early when it returns True.
+    `after_batch(windows, mean loss)` is for progress; the loss is None where it was not read.
     """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
+    graphed = graphed_backward(model, recipe) if on_cuda(packer.device) else None
+    read_every = READ_EVERY if on_cuda(packer.device) else 1
     per_epoch = -(-len(windows) // recipe.batch_size)
     step, steps = 0, per_epoch * recipe.epochs
     for epoch in range(1, recipe.epochs + 1):
         model.train()
         order = rng.permutation(len(windows))
-        summed, tokens = 0.0, 0
+        summed = torch.zeros((), dtype=torch.float64, device=packer.device)
+        tokens = 0
         for rows in np.array_split(order, per_epoch):
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
-            total, count = train_step(model, optimizer, packer, windows, rows, recipe)
+            total, count = train_step(model, optimizer, packer, windows, rows, recipe, graphed)
             summed, tokens = summed + total, tokens + count
-            after_batch(len(rows), total / count)
-        if after_epoch(epoch, summed / tokens):
+            after_batch(len(rows), float(total) / count if step % read_every == 0 else None)
+        if after_epoch(epoch, float(summed) / tokens):
             return
+
+
+READ_EVERY = 50  # batches on a GPU, which reading a loss makes the host wait for
+
+
+def graphed_backward(model: Transformer, recipe: Recipe) -> GraphedBackward:
+    """The recipe's loss as CUDA graphs."""
+    model.train()  # dropout is part of what is recorded
+    return GraphedBackward(model, partial(summed_loss, smoothing=recipe.label_smoothing))
 
 
 def train_step(
@@ -116,10 +146,12 @@ def train_step(
     windows: Windows,
     rows: Ints,
     recipe: Recipe,
-) -> tuple[float, int]:
+    graphed: GraphedBackward | None = None,
+) -> tuple[Tensor, int]:
     """One update with the mean gradient of the windows `rows`: (summed loss, tokens)."""
     optimizer.zero_grad(set_to_none=False)
-    total, count = backward(model, packer.chunks(windows, rows), smoothing=recipe.label_smoothing)
+    chunks = packer.chunks(windows, rows)
+    total, count = backward(model, chunks, smoothing=recipe.label_smoothing, graphed=graphed)
     torch._foreach_div_([p.grad for p in model.parameters() if p.grad is not None], float(count))
     optimizer.step()
     return total, count

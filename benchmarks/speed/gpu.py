@@ -1,0 +1,246 @@
+"""Absolute figures on one CUDA device: training, decoding, CoST, runs side by side, a whole grid.
+
+Without a device there are no rows. `measure(True, "cpu")` walks the same code at tiny sizes.
+Compared with a goal, a row's ratio is how many times better than the goal ours is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import tokbench
+from benchmarks.speed.generator.histories import Work, histories
+from benchmarks.speed.generator_training import batches
+from benchmarks.speed.harness import Row, compare, interleaved, seconds
+from benchmarks.speed.small_step import flops
+from tokbench.api import Runtime
+from tokbench.datasets.synth import synthesize
+from tokbench.generators.tiger import Tiger, TigerModel, training_plan
+from tokbench.nn.devices import on_cuda
+from tokbench.nn.packing import Packer
+from tokbench.nn.seq2seq import graphed_backward, train_step
+from tokbench.tokenizers.cost import Cost
+from tokbench.types import Catalog, Sequences
+
+TOKENIZERS = ("random", "hierarchical-kmeans", "rqvae", "cost")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything."""
+
+    generator: dict[str, int]  # options that shrink the paper's size
+    steps: int  # of training in a round
+    rounds: int
+    users: int  # of decoding
+    items: int  # of CoST
+    epochs: int
+    beside: int  # small runs at once,
+    beside_epochs: int  # each of so many epochs
+    twin: float  # of MIND
+    grid: tuple[str, ...]  # overrides of the grid
+
+
+# 200 epochs whatever validation says: a twin's users choose by chance and would stop it early.
+GRID = ("generator.encoder_attention=causal", "generator.validation_users=2000",
+        "generator.patience=200")  # fmt: skip
+FULL = Scale({}, 100, 5, 40_000, 37_347, 100, 4, 20, 1.0, GRID)
+TINY_MODEL = {"d_model": 16, "d_ff": 16, "heads": 2, "d_head": 8, "batch_size": 32,
+              "encoder_layers": 1, "decoder_layers": 1}  # fmt: skip
+TINY_GRID = (*GRID, *(f"generator.{name}={value}" for name, value in TINY_MODEL.items()),
+             "generator.epochs=1")  # fmt: skip
+TINY = Scale(TINY_MODEL, 2, 1, 60, 600, 2, 2, 1, 0.02, TINY_GRID)
+
+
+def measure(quick: bool, device: str = "cuda") -> list[Row]:
+    """Every figure; none where the device is absent."""
+    if on_cuda(device) and not torch.cuda.is_available():
+        print("gpu: no CUDA device here, nothing measured", file=sys.stderr)
+        return []
+    scale = TINY if quick else FULL
+    work = histories()
+    rows: list[Row] = []
+    parts: list[Callable[[], Iterable[Row]]] = [
+        lambda: training(work, scale, device),
+        lambda: [decoding(work, scale, device)],
+        lambda: [cost(scale, device)],
+        lambda: [side_by_side(scale, device)],
+        lambda: [grid(scale, device)],
+    ]
+    for part in parts:
+        for row in part():
+            print(row, file=sys.stderr, flush=True)
+            rows.append(row)
+    return rows
+
+
+def training(work: Work, scale: Scale, device: str) -> list[Row]:
+    """Sequences a second with recorded passes and without, and the share of the card's peak."""
+    torch.manual_seed(0)
+    model = TigerModel(Tiger.Config(**scale.generator), work.ids, device)
+    train = work.split.histories.train
+    packer, windows, recipe = training_plan(model, train, device)
+    optimizer = torch.optim.AdamW(model.network.parameters(), lr=recipe.learning_rate, fused=True)
+    graphed = graphed_backward(model.network, recipe) if on_cuda(device) else None
+    drawn = list(itertools.islice(batches(windows, recipe.batch_size), scale.steps))
+
+    def steps(recorded: bool) -> None:
+        model.network.train()
+        for rows in drawn:
+            used = graphed if recorded else None
+            train_step(model.network, optimizer, packer, windows, rows, recipe, used)
+
+    sequences = recipe.batch_size * scale.steps
+    pairs = interleaved(lambda: steps(True), lambda: steps(False), rounds=scale.rounds)
+    note = f"bf16; histories of {work.name}"
+    name = f"generator training, paper size, batch {recipe.batch_size}"
+    recorded = compare(
+        f"{name}, recorded passes", "the same passes launched kernel by kernel", pairs,
+        amount=sequences, unit="sequences/s", note=note,
+    )  # fmt: skip
+    host = TigerModel(model.config, work.ids, "cpu")
+    exact = Packer(train.items, model.tokens(work.ids.codes), causal=packer.causal, overhead=0)
+    useful = flops(host, exact, windows, drawn[:1]) * scale.steps
+    peak = peak_flops(device)
+    shares = sorted(useful / mine / peak for mine, _ in pairs)
+    middle = shares[len(shares) // 2]
+    use = Row(
+        f"{name}, model FLOP use", "a large bf16 product on the same card", "TFLOP/s",
+        middle * peak / 1e12, peak / 1e12, middle, shares[0], shares[-1], aim=0.4,
+        note=f"{note}; FLOPs of the real tokens only",
+    )  # fmt: skip
+    return [recorded, use]
+
+
+def peak_flops(device: str) -> float:
+    """FLOP/s of a square bf16 product."""
+    size = 8192 if on_cuda(device) else 256
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+    a @ a
+    return 2.0 * size**3 / min(seconds(lambda: a @ a) for _ in range(10))
+
+
+def decoding(work: Work, scale: Scale, device: str) -> Row:
+    """Users a second, from histories on the host to beams on the host."""
+    torch.manual_seed(0)
+    model = TigerModel(Tiger.Config(**scale.generator), work.ids, device)
+    test = work.split.test.histories
+    asked = Sequences.of([test[row % len(test)] for row in range(scale.users)])
+    runtime = Runtime(device=device)
+    model.generate(asked, width=50, runtime=runtime)
+    taken = [
+        seconds(lambda: model.generate(asked, width=50, runtime=runtime))
+        for _ in range(scale.rounds)
+    ]
+    rates = sorted(scale.users / each for each in taken)
+    return against_goal(
+        f"constrained beam search, 50 wide, paper size, {len(work.ids)} items", "users/s",
+        rates, 20_000.0, f"histories of {work.name}, repeated to {scale.users} users",
+    )  # fmt: skip
+
+
+def cost(scale: Scale, device: str) -> Row:
+    """CoST from embeddings to codes, by its own tokenizer class."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((200, 768)).astype(np.float32)
+    x = centres[rng.integers(0, 200, scale.items)]
+    x += 0.5 * rng.standard_normal(x.shape).astype(np.float32)
+    names = tuple(str(item) for item in range(scale.items))
+    catalog = Catalog(names, names, x / np.linalg.norm(x, axis=1, keepdims=True))
+    tokenizer = Cost.of(epochs=scale.epochs, minimum_steps=0, minimum_distinct=0.0)
+    runtime = Runtime(device=device)
+    taken = sorted(
+        seconds(lambda: tokenizer.tokenize(catalog, seed=0, runtime=runtime)) for _ in range(2)
+    )
+    name = f"CoST, {scale.items} x 768, {scale.epochs} epochs, floor 15 s and aim 5 s"
+    per_second = sorted(1 / each for each in taken)
+    return against_goal(name, "runs/s", per_second, 1 / 15, "clustered random embeddings", aim=3.0)
+
+
+def against_goal(
+    work: str, unit: str, rates: list[float], goal: float, note: str, aim: float | None = None
+) -> Row:
+    """A row against a figure to reach; `rates` ascend."""
+    middle = rates[len(rates) // 2]
+    return Row(
+        work, "goal", unit, middle, goal, middle / goal, rates[0] / goal, rates[-1] / goal,
+        floor=1.0, aim=aim, note=note,
+    )  # fmt: skip
+
+
+def side_by_side(scale: Scale, device: str) -> Row:
+    """Small runs as processes at once on one card, against one after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def start(seed: int, turn: str) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(small_run(seed, Path(folder) / turn / str(seed), scale, device))
+
+        def finish(process: subprocess.Popen[bytes]) -> None:
+            if process.wait():
+                raise RuntimeError(f"a run failed: {process.args!r}")
+
+        def one_by_one() -> None:
+            for seed in range(scale.beside):
+                finish(start(seed, "alone"))
+
+        def at_once() -> None:
+            for process in [start(seed, "together") for seed in range(scale.beside)]:
+                finish(process)
+
+        pairs = [(seconds(at_once), seconds(one_by_one))]
+    return compare(
+        f"{scale.beside} runs of the quick profile on one card, processes at once",
+        "the same processes one by one",
+        pairs,
+        amount=scale.beside,
+        unit="runs/s",
+        note=f"toy catalogue, {scale.beside_epochs} epochs; start of the processes included",
+    )
+
+
+def small_run(seed: int, folder: Path, scale: Scale, device: str) -> list[str]:
+    """The command of one cell with a store and results of its own."""
+    script = "from tokbench.cli import main; main()"
+    return [
+        sys.executable, "-c", script, "run", "--dataset", "toy", "--encoder", "tfidf",
+        "--profile", "quick", "--tokenizer", "random", "--seed", str(seed), "--no-baselines",
+        "--set", f"generator.epochs={scale.beside_epochs}", "--device", device,
+        "--cache", str(folder / "cache"), "--results", str(folder / "results"),
+    ]  # fmt: skip
+
+
+def grid(scale: Scale, device: str) -> Row:
+    """A twin of MIND through the whole line: four tokenizers, one seed, a fresh store."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "synthetic-mind"
+        synthesize("mind", data, scale=scale.twin)
+        began = time.perf_counter()
+        records = tokbench.run(
+            tokenizers=TOKENIZERS,
+            datasets=[str(data)],
+            encoder="tfidf",
+            baselines=False,
+            device=device,
+            overrides=scale.grid,
+            results=Path(folder) / "results",
+            cache=Path(folder) / "cache",
+        )
+        took = time.perf_counter() - began
+    failed = [
+        f"{record.spec.tokenizer.label}: {record.error}" for record in records if record.error
+    ]
+    if failed:
+        raise RuntimeError(f"cells failed: {'; '.join(failed)}")
+    name = f"grid on a MIND-shaped twin (x{scale.twin:g}), {len(records)} tokenizers, 1 seed"
+    note = f"{took:.0f} s; tf-idf, paper's size, {', '.join(scale.grid)}"
+    return against_goal(f"{name}, under 20 minutes", "grids/s", [1 / took], 1 / 1200, note)
