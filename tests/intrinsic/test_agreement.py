@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -55,7 +56,7 @@ def pairs() -> list[tuple[int, int]]:
     found = []
     for row in range(len(TRAIN)):
         items = TRAIN[row].tolist()
-        found += [(a, b) for a, b in zip(items[:-1], items[1:], strict=True) if a != b]
+        found += [(a, b) for a, b in itertools.pairwise(items) if a != b]
     return found
 
 
@@ -67,7 +68,7 @@ def test_agreement_by_hand_and_chance_by_exchanging_partners() -> None:
         return next((m for m in range(3) if codes[a][m] != codes[b][m]), 3)
 
     def equal(a: int, b: int) -> float:
-        return sum(p == q for p, q in zip(codes[a], codes[b], strict=True)) / 3
+        return float(np.mean([p == q for p, q in zip(codes[a], codes[b], strict=True)]))
 
     first, second = zip(*pairs(), strict=True)
     for name, measure in (("shared_prefix", prefix), ("equal_levels", equal)):

@@ -34,7 +34,7 @@ def test_expected_collisions_of_random_codes_by_simulation(items: int, sizes: An
         crowded.append(counts[counts > 1].sum() / items)
     expected = random_reference(items, sizes)
     for name, values in (("duplicate_rate", duplicates), ("items_in_collision", crowded)):
-        error = 5 * np.std(values) / math.sqrt(len(values)) + 1e-12
+        error = 5 * float(np.std(values)) / math.sqrt(len(values)) + 1e-12
         assert expected[f"random/{name}"] == pytest.approx(np.mean(values), abs=error)
 
 
