@@ -17,7 +17,7 @@ that does not (device, threads, progress) is in `runtime`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokbench.types import (
     Beams,
     Catalog,
+    Codes,
     Dataset,
     Floats,
     Histories,
@@ -114,10 +115,17 @@ class Runtime:
     cache: Path | None = None
     progress: Progress = field(default_factory=Quiet)
     rows: list[dict[str, float]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def log(self, **values: float) -> None:
         """Add one row to the curve of the component at work."""
         self.rows.append({name: float(value) for name, value in values.items()})
+
+    def keep(self, *, parameters: int, decode: Callable[[Codes], Floats]) -> None:
+        """What a tokenizer that learns may tell the record, at the end of `tokenize`: how many
+        numbers it learnt, and its decoder, from codes [G, M] to reconstructions [G, D] in the
+        space of the embeddings. The decoder is measured once and not stored."""
+        self.kept.update(parameters=parameters, decode=decode)
 
 
 class Component(ABC):
@@ -205,7 +213,13 @@ class GeneratorModel(ABC):
 
 
 class Generator(Component):
-    """Histories of code tuples to the code tuple of the next item (Sec. 3.2)."""
+    """Histories of code tuples to the code tuple of the next item (Sec. 3.2).
+
+    `exact_at_full_width`: at a width of all distinct tuples, `generate` scores every one of them.
+    The line then compares the beam with that exhaustive search, on a sample of small catalogues.
+    """
+
+    exact_at_full_width: ClassVar[bool] = False
 
     @abstractmethod
     def train(

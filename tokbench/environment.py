@@ -18,6 +18,24 @@ def peak_memory_mb() -> float:
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
+def forget_device_peak(device: str) -> None:
+    """Start to look for a new peak of the device's memory."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def device_peak_mb(device: str) -> float | None:
+    """The most memory that tensors held on the device since `forget_device_peak`, in MB; None for
+    the CPU, whose memory is the process's."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+
+
 def describe(device: str) -> dict[str, str]:
     """Versions and hardware, for the record."""
     import torch

@@ -1,6 +1,7 @@
 """The straight line of one cell, each stage through the store.
 
     load -> split -> embed -> tokenize -> address -> train -> generate -> place -> score -> record
+                                      '-> measure            '-> exhaust
 
 A stage's key is made of the content of its inputs, so cells share whatever they have in common,
 and editing a tokenizer reruns what comes after it only if its codes changed.
@@ -14,24 +15,32 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokbench import environment, stages
 from tokbench.api import Metric, Progress, Quiet, Runtime
 from tokbench.errors import TokbenchError
-from tokbench.intervals import bootstrap
-from tokbench.record import Cost, Outcome, Packed, Provenance, Record, figures_of, pack_placement
+from tokbench.outcome import Made, State, make_outcome, state_digest
+from tokbench.record import Cost, Outcome, Provenance, Record
 from tokbench.request import Cell
 from tokbench.spec import ComponentSpec, RunSpec, canonical_digest
 from tokbench.splits import Split
-from tokbench.store import Artifact, Store, read_arrays, read_weights, write_arrays, write_weights
+from tokbench.store import (
+    Artifact,
+    Store,
+    read_arrays,
+    read_figures,
+    read_weights,
+    write_arrays,
+    write_figures,
+    write_weights,
+)
 from tokbench.types import Beams, Catalog, Dataset, Floats, SemanticIds, digest
 
 STAGES = ("embed", "tokenize", "address", "train", "generate")
-State = dict[str, NDArray[Any]]
+MEASURES = EXHAUSTS = 1  # raise one when its figures change: what is in the store is made again
 
 
 @dataclass(frozen=True)
@@ -91,53 +100,31 @@ class Line:
         """The whole line for one cell."""
         dataset, split = self.dataset(cell)
         made = self.make(cell)
-        placement = stages.place(made.beams, made.ids, split.test.targets)
-        figures = stages.score(placement, made.ids, made.embeddings, self.metrics)
-        figures |= raw_collisions(made.raw)
-        outcome = Outcome(
-            users=len(split.test),
-            items=len(dataset.item_ids),
-            interactions=len(dataset.interactions.items),
-            digests={
-                "dataset": dataset.digest(),
-                "split": split.digest(),
-                "embed": digest(made.embeddings),
-                "tokenize": made.raw.digest(),
-                "address": made.ids.digest(),
-                "train": state_digest(made.state),
-                "generate": digest(made.beams),
-            },
-            figures=figures_of(figures, intervals_of(figures)),
-            placement=pack_placement(placement),
-            codes=Packed.of(made.ids.codes),
-            level_sizes=made.ids.level_sizes,
-            curves=made.curves,
-        )
+        outcome = make_outcome(made, dataset, split, self.metrics)
         return _record(cell, self.place, made.costs, outcome)
 
     def make(self, cell: Cell) -> Made:
-        """The stages that are kept in the store: embed to generate."""
+        """The stages that are kept in the store: embed to generate, measure and exhaust."""
         dataset, split = self.dataset(cell)
         walk = _Walk(self, cell, dataset, split)
         embeddings = walk.embed()
         catalog = stages.catalog(dataset, embeddings, walk.visible_interactions())
-        raw = walk.tokenize(catalog)
+        raw, told = walk.tokenize(catalog)
         ids = walk.address(raw, embeddings)
         state = walk.train(catalog, ids)
         beams = walk.generate(state, ids)
-        return Made(embeddings, raw, ids, state, beams, walk.costs, walk.curves)
-
-
-class Made(NamedTuple):
-    """What the stored stages of one cell gave."""
-
-    embeddings: Floats
-    raw: SemanticIds  # as the tokenizer made them
-    ids: SemanticIds  # after the collision policy
-    state: State
-    beams: Beams
-    costs: dict[str, Cost]
-    curves: dict[str, list[dict[str, float]]]
+        return Made(
+            embeddings=embeddings,
+            raw=raw,
+            ids=ids,
+            state=state,
+            beams=beams,
+            measures=walk.measure(raw, embeddings),
+            told=told,
+            searched=walk.exhaust(state, ids, beams),
+            costs=walk.costs,
+            curves=walk.curves,
+        )
 
 
 class _Walk:
@@ -161,13 +148,21 @@ class _Walk:
         """Training rows, if the tokenizer's class says that it uses them."""
         return self.split.histories.train if self.cell.tokenizer.uses_interactions else None
 
-    def tokenize(self, catalog: Catalog) -> SemanticIds:
-        def build(folder: Path, runtime: Runtime) -> None:
-            seed = self.spec.tokenizer_seed
-            _write_ids(folder, stages.tokenize(catalog, self.cell.tokenizer, seed, runtime))
+    def tokenize(self, catalog: Catalog) -> tuple[SemanticIds, dict[str, float]]:
+        """The codes, and what the tokenizer told of itself."""
+        tokenizer, seed = self.cell.tokenizer, self.spec.tokenizer_seed
+
+        def build(folder: Path, runtime: Runtime) -> _Rest:
+            ids = stages.tokenize(catalog, tokenizer, seed, runtime)
+            _write_ids(folder, ids)
+            return lambda: write_figures(
+                folder,
+                stages.measure_own_decoder(ids, catalog.embeddings, tokenizer.name, runtime),
+            )
 
         key = [catalog.digest(), _identity(self.spec.tokenizer), self.spec.tokenizer_seed]
-        return _read_ids(self._obtain("tokenize", key, build))
+        folder = self._obtain("tokenize", key, build)
+        return _read_ids(folder), read_figures(folder)
 
     def address(self, raw: SemanticIds, embeddings: Floats) -> SemanticIds:
         def build(folder: Path, runtime: Runtime) -> None:
@@ -204,15 +199,49 @@ class _Walk:
         arrays = read_arrays(self._obtain("generate", key, build))
         return Beams(arrays["codes"], arrays["scores"])
 
+    def measure(self, raw: SemanticIds, embeddings: Floats) -> dict[str, float]:
+        """Intrinsic measures of the tokenizer's own codes."""
+        train = self.split.histories.train
+
+        def build(folder: Path, runtime: Runtime) -> None:
+            with runtime.progress.track("measure", total=1) as advance:
+                write_figures(folder, stages.measure(raw, embeddings, self.dataset, train))
+                advance()
+
+        categories = digest(self.dataset.categories)
+        key = [MEASURES, raw.digest(), digest(embeddings), categories, train.digest()]
+        return read_figures(self._obtain("measure", key, build))
+
+    def exhaust(self, state: State, ids: SemanticIds, beams: Beams) -> dict[str, Any]:
+        """The beam against an exhaustive search, for generators that can do one."""
+        generator, test = self.cell.generator, self.split.test
+        if not generator.exact_at_full_width:
+            return {}
+
+        def build(folder: Path, runtime: Runtime) -> None:
+            model = generator.restore(state, ids)
+            write_arrays(folder, stages.exhaust(model, test, beams, ids, runtime))
+
+        model = [state_digest(state), _identity(self.spec.generator)]
+        key = [EXHAUSTS, model, digest(test), ids.digest(), digest(beams)]
+        return read_arrays(self._obtain("exhaust", key, build))
+
     def _obtain(self, stage: str, inputs: list[Any], build: _Build) -> Path:
         """The folder of a stage's artifact, found or built, its cost and curve noted."""
         line, key = self.line, canonical_digest([stage, *inputs])
 
         def timed(folder: Path) -> dict[str, Any]:
             runtime, start = line.place.runtime(), time.perf_counter()
-            build(folder, runtime)
+            environment.forget_device_peak(runtime.device)
+            rest = build(folder, runtime)
             seconds = round(time.perf_counter() - start, 3)
-            cost = {"seconds": seconds, "peak_memory_mb": environment.peak_memory_mb()}
+            cost = {
+                "seconds": seconds,
+                "peak_memory_mb": environment.peak_memory_mb(),
+                "device_memory_mb": environment.device_peak_mb(runtime.device),
+            }
+            if rest is not None:
+                rest()
             return {"cost": cost, "log": runtime.rows}
 
         artifact: Artifact | None = line.store.find(stage, key)
@@ -227,7 +256,8 @@ class _Walk:
         return artifact.folder
 
 
-_Build = Callable[[Path, Runtime], None]
+_Rest = Callable[[], None]  # what is left to do once the clock has stopped
+_Build = Callable[[Path, Runtime], _Rest | None]
 
 
 def _identity(component: ComponentSpec) -> list[Any]:
@@ -243,29 +273,6 @@ def _write_ids(folder: Path, ids: SemanticIds) -> None:
 def _read_ids(folder: Path) -> SemanticIds:
     arrays = read_arrays(folder)
     return SemanticIds(arrays["codes"], tuple(arrays["level_sizes"].tolist()))
-
-
-def state_digest(state: State) -> str:
-    """Content digest of a model's named arrays."""
-    return digest(tuple((name, state[name]) for name in sorted(state)))
-
-
-def raw_collisions(ids: SemanticIds) -> dict[str, float]:
-    """Collision figures of the tokenizer itself, before the collision policy."""
-    _, _, sizes = ids.groups()
-    return {
-        "raw/duplicate_rate": 1.0 - len(sizes) / len(ids),
-        "raw/items_in_collision": float(sizes[sizes > 1].sum() / len(ids)),
-    }
-
-
-def intervals_of(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap intervals over users, one resampling for all figures."""
-    names = [name for name, value in figures.items() if isinstance(value, np.ndarray)]
-    if not names:
-        return {}
-    low, high = bootstrap(np.stack([figures[name] for name in names], axis=1))
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}
 
 
 def _record(

@@ -26,6 +26,12 @@ from tokbench.types import Placement, SemanticIds
 
 RECORD_SCHEMA = 1
 
+# What is kept of each test query: see tokbench/query_facts.py and tokbench/decoding.py.
+QUERY_FACTS = ("target_frequency", "history_length", "same_day", "shared_prefix")
+# `tokens_per_item` M after the policy; `training_sequences` rows that the generator learns from;
+# `generator_parameters` numbers in the trained generator's state, `tokenizer_parameters` likewise.
+SIZES = ("tokens_per_item", "training_sequences", "generator_parameters", "tokenizer_parameters")
+
 
 class _Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +81,11 @@ class Outcome(_Closed):
     codes: Packed  # [N, M] as generated, after the collision policy
     level_sizes: tuple[int, ...]
     curves: dict[str, list[dict[str, float]]]  # stage -> rows of its training log
+    # Absent (None) in records of earlier versions:
+    raw_codes: Packed | None = None  # [N, M] before the collision policy, where it changed them
+    queries: dict[str, Packed] | None = None  # QUERY_FACTS, [Q] each
+    item_frequency: Packed | None = None  # [N] training interactions of the items, falling
+    sizes: dict[str, int] | None = None  # SIZES, those that are known
 
     def read_placement(self) -> Placement:
         """The per-user integers from which every leave-one-out metric follows."""
@@ -84,13 +95,29 @@ class Outcome(_Closed):
         """The code table."""
         return SemanticIds(self.codes.array().astype(np.int32), self.level_sizes)
 
+    def read_raw_ids(self) -> SemanticIds | None:
+        """The tokenizer's own codes, before the collision policy; None where an earlier version
+        did not keep them. A policy may add levels behind the tokenizer's, never before."""
+        if self.raw_codes is not None:
+            codes = self.raw_codes.array().astype(np.int32)
+            return SemanticIds(codes, self.level_sizes[: codes.shape[1]])
+        unchanged = self.digests.get("tokenize") == self.digests.get("address")
+        return self.read_ids() if unchanged else None
+
+    def read_queries(self) -> dict[str, NDArray[np.int64]] | None:
+        """QUERY_FACTS of every test query, [Q] each; None in records of earlier versions."""
+        if self.queries is None:
+            return None
+        return {name: packed.array() for name, packed in self.queries.items()}
+
 
 class Cost(_Closed):
     """What one stage took when it was built; `reused` if this run found it ready."""
 
     seconds: float
-    peak_memory_mb: float
+    peak_memory_mb: float  # of the process so far, on the host
     reused: bool
+    device_memory_mb: float | None = None  # highest during this stage; None without such a device
 
 
 class Provenance(_Closed):

@@ -1,6 +1,7 @@
 """The stages between a dataset and its figures: pure functions, each checking what comes back.
 
     embed -> tokenize -> address -> train -> generate -> place -> score
+                      '-> measure            '-> exhaust
 
 They receive component instances and values; which component, where results are kept and how long
 it takes is the business of `run`. A component that breaks its contract is named in a
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tokbench import collisions, splits
+from tokbench import collisions, decoding, intrinsic, splits
 from tokbench.api import Encoder, Generator, GeneratorModel, Metric, Runtime, Tokenizer
 from tokbench.errors import ContractError
 from tokbench.placement import name_groups, repeated
@@ -26,6 +27,7 @@ from tokbench.types import (
     Floats,
     Histories,
     Placement,
+    Queries,
     SemanticIds,
     Sequences,
 )
@@ -133,6 +135,66 @@ def generate(
             name, expected="distinct tuples in a row", found=f"a repeat in row {row}"
         )
     return beams
+
+
+def exhaust(
+    model: GeneratorModel,
+    queries: Queries,
+    beams: Beams,
+    ids: SemanticIds,
+    runtime: Runtime,
+) -> dict[str, Any]:
+    """The beams of a sample of queries against a search of all tuples (tokbench/decoding.py):
+    arrays [S] by name, none where the catalogue is too large.
+
+    Only for generators that say `exact_at_full_width`; one that then leaves tuples out is named in
+    a ContractError.
+    """
+    tuples = len(ids.groups()[2])
+    rows = decoding.sample(len(queries), tuples)
+    if not len(rows):
+        return {}
+    histories = Sequences.of([queries.histories[int(row)] for row in rows])
+    exact = generate(model, histories, ids, tuples, runtime)
+    ranked = np.isfinite(exact.scores).sum(axis=1)
+    if (ranked < tuples).any():
+        raise ContractError(
+            f"model {type(model).__name__!r}",
+            expected=f"all {tuples} tuples at full width",
+            found=f"{ranked.min()} of them for a query",
+            remedy="leave exact_at_full_width False",
+        )
+    some = Beams(beams.codes[rows], beams.scores[rows])
+    return decoding.against_exhaustive(some, exact, ids, queries.targets[rows])
+
+
+def measure(
+    ids: SemanticIds, embeddings: Floats, dataset: Dataset, train: Sequences
+) -> dict[str, float]:
+    """Intrinsic measures of a tokenizer's codes before the policy, by `intrinsic/NAME`."""
+    found = intrinsic.measure(ids, embeddings, dataset.categories, train)
+    return {f"intrinsic/{name}": value for name, value in found.items()}
+
+
+def measure_own_decoder(
+    ids: SemanticIds, embeddings: Floats, name: str, runtime: Runtime
+) -> dict[str, float]:
+    """What a tokenizer told by `runtime.keep`: `parameters`, and `intrinsic/NAME` figures of its
+    own decoder; {} where it told nothing."""
+    if not runtime.kept:
+        return {}
+    tuples, _, _ = ids.groups()
+    x_hat: Any = runtime.kept["decode"](tuples)
+    shape = (len(tuples), embeddings.shape[1])
+    if not (isinstance(x_hat, np.ndarray) and x_hat.shape == shape and np.isfinite(x_hat).all()):
+        raise ContractError(
+            f"tokenizer {name!r}",
+            expected=f"finite reconstructions {list(shape)} from the decoder it keeps",
+            found=described(x_hat),
+        )
+    measured = intrinsic.measure_decoder("decoder", x_hat.astype(np.float32), ids, embeddings)
+    figures = {f"intrinsic/{figure}": value for figure, value in measured.items()}
+    return figures | {"parameters": float(runtime.kept["parameters"])}
 
 
 def place(beams: Beams, ids: SemanticIds, targets: Any) -> Placement:

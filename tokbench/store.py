@@ -123,6 +123,18 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
         return {name: archive[name] for name in archive.files}
 
 
+def write_figures(folder: Path, figures: Mapping[str, float]) -> None:
+    """Store named numbers as `figures.json`."""
+    (folder / "figures.json").write_text(json.dumps(dict(figures), indent=1), encoding="utf-8")
+
+
+def read_figures(folder: Path) -> dict[str, float]:
+    """The numbers of `write_figures`, bit for bit; {} where there are none."""
+    path = folder / "figures.json"
+    figures: dict[str, float] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return figures
+
+
 def write_weights(folder: Path, state: Mapping[str, NDArray[Any]]) -> None:
     """Store a model's state as `weights.safetensors`."""
     from safetensors.numpy import save_file

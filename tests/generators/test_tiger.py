@@ -99,6 +99,19 @@ def model() -> TigerModel:
     return train(encoder_attention="causal", epochs=3)
 
 
+def test_at_full_width_every_tuple_is_scored_and_as_in_training(model: TigerModel) -> None:
+    """What `exact_at_full_width` promises; the sum over all tuples is below 1, as the vocabulary
+    has more than them."""
+    _, histories, ids = toy()
+    assert Tiger.exact_at_full_width
+    beams = model.generate(histories.validation.histories, width=ITEMS, runtime=Runtime())
+    every = {tuple(row) for row in ids.codes.tolist()}
+    assert all({tuple(row) for row in codes.tolist()} == every for codes in beams.codes)
+    assert (np.exp(beams.scores.astype(np.float64)).sum(axis=1) < 1).all()
+    narrow = model.generate(histories.validation.histories, width=8, runtime=Runtime())
+    assert (narrow.scores[:, 0] <= beams.scores[:, 0] + 1e-5).all()
+
+
 def test_a_restored_model_writes_the_same_beams(model: TigerModel) -> None:
     _, histories, ids = toy()
     again = Tiger.of(**SMALL, encoder_attention="causal").restore(model.state(), ids)

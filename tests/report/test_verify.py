@@ -59,7 +59,9 @@ def edit(results: Path, change: Callable[[Json], None]) -> list[str]:
 
 def repack(data: Json, name: str, change: Callable[[Any], None]) -> None:
     """Change one packed array of a record."""
-    place = data["outcome"] if name == "codes" else data["outcome"]["placement"]
+    outcome = data["outcome"]
+    places = (outcome, outcome["placement"], outcome["queries"])
+    place = next(place for place in places if name in place)
     array = Packed(**place[name]).array().copy()
     change(array)
     place[name] = Packed.of(array).model_dump()
@@ -79,7 +81,7 @@ def nudge(name: str, data: Json) -> None:
     data["outcome"]["figures"][name]["value"] += 1e-6
 
 
-def put(array: Any, where: Any, value: int) -> None:
+def put(array: Any, where: Any, value: Any) -> None:
     array[where] = value
 
 
@@ -124,6 +126,32 @@ TAMPERED: dict[str, tuple[Callable[[Json], None], str]] = {
     "other data": (lambda d: d["outcome"]["digests"].update(dataset="0" * 64), "same dataset spec"),
     "another spec": (lambda d: d["spec"].update(beam_width=60), "not the digest of its own spec"),
     "schema": (lambda d: d.update(record_schema=9), "record schema 9"),
+    "no raw codes": (lambda d: d["outcome"]["digests"].update(tokenize="0" * 64), "raw codes are"),
+    "a popular target": (
+        lambda d: repack(d, "target_frequency", lambda a: put(a, 0, 99)), "that no item has: [99]"),
+    "a longer history": (
+        lambda d: repack(d, "history_length", lambda a: put(a, 0, 9)), "leave-one-out leaves 32"),
+    "another day": (lambda d: repack(d, "same_day", lambda a: put(a, 0, 2)), "neither 1, 0 nor -1"),
+    "a lost prefix": (
+        lambda d: repack(d, "shared_prefix", lambda a: put(a, slice(None), 0)), "disagree for"),
+    "survival": (partial(nudge, "decoding/survival/level1"), "decoding/survival/level1 is"),
+    "frequencies": (
+        lambda d: repack(d, "item_frequency", lambda a: put(a, 0, a[0] + 1)), "leaves 24"),
+    "frequencies in catalogue order": (
+        lambda d: repack(d, "item_frequency", lambda a: put(a, slice(None), a[::-1].copy())),
+        "do not fall"),
+    "a missing fact": (lambda d: d["outcome"]["queries"].pop("same_day"), "facts of queries are"),
+    "facts of fewer users": (
+        lambda d: d["outcome"]["queries"].update(same_day=d["outcome"]["codes"]), "for 8 users"),
+    "no facts": (lambda d: d["outcome"].update(queries=None), "without the facts"),
+    "perplexity": (partial(nudge, "intrinsic/perplexity/level1"), "intrinsic/perplexity/level1 is"),
+    "gini": (partial(nudge, "intrinsic/gini/tuples"), "intrinsic/gini/tuples is"),
+    "random line": (partial(nudge, "intrinsic/random/duplicate_rate"), "random/duplicate_rate is"),
+    "more than all": (
+        lambda d: d["outcome"]["figures"]["intrinsic/knn/linear@10"].update(value=1.5),
+        "not a share"),
+    "tokens": (lambda d: d["outcome"]["sizes"].update(tokens_per_item=5), "tokens_per_item is 5"),
+    "an unknown size": (lambda d: d["outcome"]["sizes"].update(weight=1), "sizes are unknown"),
     "an error beside the outcome": (lambda d: d.update(error="boom"), "yet with an error"),
     "failed with an outcome": (lambda d: d.update(status="failed"), "status is failed"),
     "done without an outcome": (lambda d: d.update(outcome=None), "an outcome is absent"),

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
 from tests.tokenizers.conftest import catalog_of
+from tokbench import stages
 from tokbench.api import Runtime
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.tokenizers.cost import Cost
@@ -41,6 +42,23 @@ def test_codes_follow_the_planted_neighbourhoods(cls: type[RqVae], blobs: Blobs)
     assert adjusted_rand_score(labels, ids.codes[:, 0]) > 0.5
     purity = [np.bincount(labels[prefix == p]).max() for p in np.unique(prefix)]
     assert sum(purity) / 240 > 0.95
+
+
+@BOTH
+def test_the_decoder_it_keeps_reconstructs_the_embeddings(cls: type[RqVae], blobs: Blobs) -> None:
+    """In the space of the embeddings, standardised or not: better than their mean."""
+    catalog, _ = blobs
+    for standardize in ("none", "zscore"):
+        runtime = Runtime()
+        options = SMALL | {"standardize": standardize, "reconstruction_weight": 1.0}
+        ids = cls.of(**options).tokenize(catalog, seed=0, runtime=runtime)
+        x_hat = runtime.kept["decode"](ids.codes)
+        left = np.square(catalog.embeddings - x_hat).sum()
+        assert left < 0.5 * np.square(catalog.embeddings - catalog.embeddings.mean(axis=0)).sum()
+        layers = [(16, 32), (32, 16), (16, 8), (8, 16), (16, 32), (32, 16)]
+        assert runtime.kept["parameters"] == 16 * 8 + sum(a * b + b for a, b in layers)
+        figures = stages.measure_own_decoder(ids, catalog.embeddings, cls.name, runtime)
+        assert figures["intrinsic/decoder/explained"] > 0.5
 
 
 @BOTH

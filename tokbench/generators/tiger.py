@@ -30,6 +30,7 @@ class Tiger(Generator):
 
     name = "tiger"
     version = 1
+    exact_at_full_width = True  # no prefix is ever pruned
     citation = "Rajput et al., Recommender Systems with Generative Retrieval, NeurIPS 2023"
     deviations = (
         "no user token; TIGER has 2,000 hashed ones, CoST does not say",

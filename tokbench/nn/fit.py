@@ -117,6 +117,15 @@ class QuantizedAutoencoder(nn.Module):
         """Raw embeddings [N, D] to codes [N, M] int64."""
         return self.quantizer.vectors_to_codes(self.latents(self.standardize(embeddings)))
 
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes [N, M] int64 to reconstructions of raw embeddings [N, D], in blocks."""
+        x_hat = [
+            self.decoder(self.quantizer.codes_to_vectors(codes[block]))
+            for block in batches(len(codes), 8192)
+        ]
+        return torch.cat(x_hat) * self.scale + self.mean
+
 
 def train_quantizer(
     model: QuantizedAutoencoder,

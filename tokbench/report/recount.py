@@ -12,6 +12,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tokbench.types import Placement, SemanticIds
 
@@ -81,6 +82,43 @@ def collisions(ids: SemanticIds) -> dict[str, float]:
         figures[f"use/level{level + 1}"] = len(counts) / size
         figures[f"entropy/level{level + 1}"] = nats / math.log(size) if size > 1 else 0.0
     return figures
+
+
+def usage(ids: SemanticIds) -> dict[str, float]:
+    """The intrinsic figures that follow from codes alone, counted row by row."""
+    rows = [tuple(row) for row in ids.codes.tolist()]
+    n, total = len(rows), math.prod(ids.level_sizes)
+    figures = {"gini/tuples": _gini(list(Counter(rows).values()))}
+    if total < 10**6:  # beyond, this form of the expectation loses digits
+        figures["random/duplicate_rate"] = 1 - total * (1 - (1 - 1 / total) ** n) / n
+        figures["random/items_in_collision"] = 1 - (1 - 1 / total) ** (n - 1)
+    before: Counter[tuple[int, ...]] = Counter({(): n})
+    for level, size in enumerate(ids.level_sizes):
+        counts = Counter(row[level] for row in rows)
+        prefixes = Counter(row[: level + 1] for row in rows)
+        nats, most = _nats(counts, n), math.log(size) if size > 1 else math.inf
+        name = f"level{level + 1}"
+        figures[f"use/{name}"] = len(counts) / size
+        figures[f"entropy/{name}"] = nats / most
+        figures[f"perplexity/{name}"] = math.exp(nats)
+        figures[f"gini/{name}"] = _gini([counts[code] for code in range(size)])
+        figures[f"conditional_entropy/{name}"] = (_nats(prefixes, n) - _nats(before, n)) / most
+        figures[f"prefixes/depth{level + 1}"] = float(len(prefixes))
+        figures[f"branching/depth{level + 1}"] = len(prefixes) / len(before)
+        before = prefixes
+    return figures
+
+
+def _nats(counts: Counter[Any], n: int) -> float:
+    return -math.fsum(count / n * math.log(count / n) for count in counts.values())
+
+
+def _gini(counts: list[int]) -> float:
+    """Half the mean absolute difference over all ordered pairs, by the mean; pairs of equal
+    counts differ by 0, so distinct counts are paired once."""
+    kinds = Counter(counts).items()
+    differences = sum(m * n * abs(a - b) for a, m in kinds for b, n in kinds)
+    return differences / (2 * len(counts) * sum(counts))
 
 
 def group_sizes(ids: SemanticIds) -> list[int]:

@@ -21,6 +21,7 @@ from tokbench.record import Outcome, Record, read_record
 from tokbench.report import recount
 from tokbench.report.board import make_boards
 from tokbench.report.render import markdown
+from tokbench.report.verify_facts import fact_reasons
 from tokbench.types import Placement, SemanticIds
 
 COSTS = ("embed", "tokenize", "address", "train", "generate")
@@ -107,6 +108,7 @@ def _record_reasons(record: Record) -> Iterator[str]:
         return
     yield from _placement_reasons(placement, recount.group_sizes(ids), record.spec.beam_width)
     yield from _figure_reasons(outcome, ids, placement)
+    yield from fact_reasons(record, outcome, placement)
 
 
 def _ids_reasons(record: Record, outcome: Outcome, ids: SemanticIds) -> Iterator[str]:

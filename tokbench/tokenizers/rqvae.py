@@ -59,6 +59,19 @@ class FittedQuantizer:
         codes = self.model.encode(torch.tensor(embeddings, device=self.device))
         return codes.cpu().numpy().astype(np.int32)
 
+    def decode(self, codes: Codes) -> Floats:
+        """Codes [N, M] to reconstructions of the embeddings, float32 [N, D]."""
+        import torch
+
+        chosen = torch.tensor(codes, dtype=torch.int64, device=self.device)
+        x_hat: Floats = self.model.decode(chosen).cpu().numpy()
+        return x_hat
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        return sum(weights.numel() for weights in self.model.parameters())
+
 
 class RqVae(Tokenizer):
     """L_re: codes from which the embedding can be reconstructed."""
@@ -149,7 +162,9 @@ class RqVae(Tokenizer):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it."""
-        codes = self.fit(catalog, seed=seed, runtime=runtime).encode(catalog.embeddings)
+        fitted = self.fit(catalog, seed=seed, runtime=runtime)
+        codes = fitted.encode(catalog.embeddings)
+        runtime.keep(parameters=fitted.parameters, decode=fitted.decode)
         return SemanticIds(codes, (self.config.codebook_size,) * self.config.levels)
 
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> FittedQuantizer:
