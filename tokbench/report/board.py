@@ -19,7 +19,7 @@ from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Record
 from tokbench.report.groups import rank_groups
 from tokbench.report.seeds import sd_by_axis
-from tokbench.spec import BASELINES
+from tokbench.spec import BASELINE_TOKENIZER, BASELINES
 
 HEADLINE = "recall@10"
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
@@ -70,6 +70,11 @@ class Row:
         """Its key among the methods of a table."""
         return self.tokenizer, self.policy, self.generator
 
+    @property
+    def is_baseline(self) -> bool:
+        """What a tokenizer has to beat: a baseline's generator over item ids."""
+        return self.tokenizer == BASELINE_TOKENIZER and self.generator in BASELINES
+
 
 @dataclass(frozen=True)
 class Board:
@@ -109,7 +114,7 @@ def _board(records: Sequence[Record]) -> Board:
     done = finished(records)
     rows = [_row(method, group) for method, group in done.items()]
     floor = max(
-        (row for row in rows if row.generator in BASELINES),
+        (row for row in rows if row.is_baseline),
         key=lambda row: row.values[HEADLINE],
         default=None,
     )
@@ -203,7 +208,7 @@ def per_user(record: Record) -> NDArray[np.float64]:
 def _remarked(row: Row, floor: Row | None) -> Row:
     """The row with a remark when it stands below the best baseline."""
     remarks = [] if row.public else ["unpublished plugin"]
-    if floor is not None and row.generator not in BASELINES:
+    if floor is not None and not row.is_baseline:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
             remarks.append(f"below {floor.generator}")
         elif row.intervals[HEADLINE][0] <= floor.values[HEADLINE]:
