@@ -19,6 +19,7 @@ from tokbench.api import (
     Tokenizer,
     option,
 )
+from tokbench.generators.sasrec import SasRec
 from tokbench.metrics import Collisions, Ndcg, Recall
 from tokbench.registry import Entry, Registry
 from tokbench.types import (
@@ -130,9 +131,21 @@ class Failing(Hashed):
         raise ZeroDivisionError("a stranger's mistake")
 
 
+class ShortSasRec(SasRec):
+    """The real one, over in an epoch."""
+
+    presets = {}
+
+    class Config(SasRec.Config):
+        width: int = option(8, ge=8, description="width of an item")
+        epochs: int = option(1, ge=1, description="passes over the training data, at most")
+
+
 def registry_of(*classes: tuple[str, Any]) -> Registry:
     """A registry with the small components, the real baselines and metrics, and `classes`."""
     from tokbench.generators.bigram import Bigram
+    from tokbench.generators.content_neighbours import ContentNeighbours
+    from tokbench.generators.item_item import ItemItem
     from tokbench.generators.popularity import Popularity
     from tokbench.tokenizers.item_id import ItemId
 
@@ -145,6 +158,9 @@ def registry_of(*classes: tuple[str, Any]) -> Registry:
         ("generator", Echo),
         ("generator", Popularity),
         ("generator", Bigram),
+        ("generator", ItemItem),
+        ("generator", ContentNeighbours),
+        ("generator", ShortSasRec),
         ("metric", Recall),
         ("metric", Ndcg),
         ("metric", Collisions),

@@ -25,8 +25,17 @@ def test_a_grid_is_the_product_of_its_axes_with_baselines_once() -> None:
         collision_policies=("none", "extra-token"),
         baselines=True,
     )
-    assert len(cells) == 2 + 2 * 2 * 2
-    assert [cell.spec.generator.name for cell in cells[:2]] == ["popularity", "bigram"]
+    assert len(cells) == 4 + 2 + 2 * 2 * 2
+    assert [(cell.spec.generator.name, cell.spec.seeds) for cell in cells[:6]] == [
+        ("popularity", "0"),
+        ("bigram", "0"),
+        ("item-item", "0"),
+        ("content-neighbours", "0"),
+        ("sasrec", "0"),
+        ("sasrec", "0-1"),
+    ]
+    assert {cell.spec.tokenizer.name for cell in cells[:6]} == {"item-id"}
+    assert {cell.spec.collision_policy for cell in cells[:6]} == {"none"}
     assert len({cell.spec.run_id for cell in cells}) == len(cells)
 
 

@@ -23,9 +23,14 @@ from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.overrides import Overrides
 from tokbench.registry import Entry, Registry
-from tokbench.spec import BASELINES, ComponentSpec, Frozen, RunSpec
-
-BASELINE_TOKENIZER = "item-id"
+from tokbench.spec import (
+    BASELINE_TOKENIZER,
+    BASELINES,
+    TRAINED_BASELINES,
+    ComponentSpec,
+    Frozen,
+    RunSpec,
+)
 
 
 class Request(Frozen):
@@ -49,8 +54,11 @@ class Request(Frozen):
         """(tokenizer seed, generator seed) of every repetition."""
         if not (self.tokenizer_seeds or self.generator_seeds):
             return [(seed, seed) for seed in self.seeds]
-        axes = (self.tokenizer_seeds or self.seeds, self.generator_seeds or self.seeds)
-        return list(itertools.product(*axes))
+        return list(itertools.product(self.tokenizer_seeds or self.seeds, self.generator_axis()))
+
+    def generator_axis(self) -> tuple[int, ...]:
+        """Every generator seed."""
+        return self.generator_seeds or self.seeds
 
 
 def make_request(**fields: Any) -> Request:
@@ -104,7 +112,8 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
         ids = _build("tokenizer", BASELINE_TOKENIZER, request.profile, Overrides({}), registry)
         for name in BASELINES:
             generator = _build("generator", name, request.profile, Overrides({}), registry)
-            rows.append((ids, "none", generator, (0, 0)))
+            seeds = request.generator_axis() if name in TRAINED_BASELINES else (0,)
+            rows += [(ids, "none", generator, (0, seed)) for seed in seeds]
     rows += itertools.product(
         tokenizers, request.collision_policies, generators, request.seed_pairs()
     )

@@ -12,7 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-BASELINES = ("popularity", "bigram")  # generators that stand on every board
+# Generators that stand on every board, over item ids.
+BASELINE_TOKENIZER = "item-id"
+BASELINES = ("popularity", "bigram", "item-item", "content-neighbours", "sasrec")
+TRAINED_BASELINES = ("sasrec",)  # of these, what training by chance makes vary: run at every seed
 SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
 
 

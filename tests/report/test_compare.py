@@ -93,7 +93,7 @@ def test_sides_swap_signs(records: list[Record]) -> None:
     ("a", "said"),
     [
         ("hashd", "did you mean hashed"),
-        ("item-id", "item-id/none/bigram, item-id/none/popularity"),
+        ("item-id", "say which: item-id/none/bigram, .*, item-id/none/popularity"),
         ("hashed/none/echo", "name the same row"),
         ("hashed/none/tiger", "did you mean"),
     ],

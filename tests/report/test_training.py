@@ -10,7 +10,7 @@ from tests.report.test_seeds import crossed, specs
 from tokbench.report.groups import rank_groups
 from tokbench.report.paired import all_pairs
 from tokbench.report.training import Training, independent_runs, t_test, trained
-from tokbench.spec import BASELINES, ComponentSpec
+from tokbench.spec import BASELINE_TOKENIZER, ComponentSpec
 
 
 def test_variances_are_pooled_by_their_degrees_of_freedom() -> None:
@@ -33,11 +33,17 @@ def test_runs_that_share_a_seed_are_not_independent() -> None:
 def test_a_baseline_that_counts_carries_no_variance_of_training() -> None:
     (spec,) = specs([(0, 0)])
     assert trained([spec])
-    part = ComponentSpec(name=BASELINES[0], label="x", config={}, fingerprint="x@1")
-    assert not trained([spec.model_copy(update={"generator": part})])
+    item_id, bigram, sasrec = (
+        ComponentSpec(name=name, label="x", config={}, fingerprint="x@1")
+        for name in (BASELINE_TOKENIZER, "bigram", "sasrec")
+    )
+    counts = spec.model_copy(update={"generator": bigram, "tokenizer": item_id})
+    assert not trained([counts])
+    assert trained([spec.model_copy(update={"generator": bigram})]), "its codes have a seed"
+    assert trained([counts.model_copy(update={"generator": sasrec})])
     training = Training(np.array([0.04]), 2)
     assert training.of_mean([spec])[0] == pytest.approx(0.04)
-    assert training.of_mean([spec.model_copy(update={"generator": part})])[0] == 0.0
+    assert training.of_mean([counts])[0] == 0.0
 
 
 def test_without_users_it_is_the_pooled_t_test() -> None:

@@ -47,7 +47,8 @@ COMMON = [
     click.option("--beam-width", type=click.IntRange(1, 1000), default=50, show_default=True,
                  help="Beams per user; wider than the largest cutoff, 40."),
     click.option("--baselines/--no-baselines", default=True, show_default=True,
-                 help="Also run popularity and bigram."),
+                 help="Also run what a tokenizer has to beat: popularity, bigram, item-item, "
+                      "content-neighbours and sasrec, over item ids."),
     click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
                  help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
     click.option("--plugin", "plugins", multiple=True,

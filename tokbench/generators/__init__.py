@@ -9,7 +9,10 @@ from tokbench.api import Generator, hookimpl
 def register_generators() -> list[type[Generator]]:
     """Built-in generators."""
     from tokbench.generators.bigram import Bigram
+    from tokbench.generators.content_neighbours import ContentNeighbours
+    from tokbench.generators.item_item import ItemItem
     from tokbench.generators.popularity import Popularity
+    from tokbench.generators.sasrec import SasRec
     from tokbench.generators.tiger import Tiger
 
-    return [Tiger, Popularity, Bigram]
+    return [Tiger, Popularity, Bigram, ItemItem, ContentNeighbours, SasRec]

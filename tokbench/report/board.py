@@ -22,7 +22,7 @@ from tokbench.record import Packed, Record
 from tokbench.report.groups import rank_groups
 from tokbench.report.seeds import sd_by_axis
 from tokbench.report.training import Training, trained
-from tokbench.spec import BASELINES, RunSpec
+from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
 from tokbench.types import Placement
 
 HEADLINE = "recall@10"
@@ -74,6 +74,11 @@ class Row:
         """Its key among the methods of a table."""
         return self.tokenizer, self.policy, self.generator
 
+    @property
+    def is_baseline(self) -> bool:
+        """What a tokenizer has to beat: a baseline's generator over item ids."""
+        return self.tokenizer == BASELINE_TOKENIZER and self.generator in BASELINES
+
 
 @dataclass(frozen=True)
 class Board:
@@ -116,7 +121,7 @@ def _board(records: Sequence[Record]) -> Board:
     training = training_of(done)
     rows = [_row(method, group, training) for method, group in done.items()]
     floor = max(
-        (row for row in rows if row.generator in BASELINES),
+        (row for row in rows if row.is_baseline),
         key=lambda row: row.values[HEADLINE],
         default=None,
     )
@@ -246,7 +251,7 @@ def _columns(position: Packed, ahead: Packed, group: Packed) -> NDArray[np.float
 def _remarked(row: Row, floor: Row | None) -> Row:
     """The row with a remark when it stands below the best baseline."""
     remarks = [] if row.public else ["unpublished plugin"]
-    if floor is not None and row.generator not in BASELINES:
+    if floor is not None and not row.is_baseline:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
             remarks.append(f"below {floor.generator}")
         elif row.intervals[HEADLINE][0] <= floor.values[HEADLINE]:

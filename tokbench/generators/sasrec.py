@@ -1,0 +1,248 @@
+"""SASRec: what a sequence model of plain item ids reaches, and so what semantic ids must beat.
+
+A class is a distinct code tuple; with `item-id` codes that is an item. Axes: Q queries, B beams,
+G classes, M levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
+from tokbench.errors import ConfigError
+from tokbench.metrics import ndcg, recall
+from tokbench.placement import place
+from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
+
+if TYPE_CHECKING:
+    from tokbench.nn.sasrec import SasRec as Network
+
+
+class SasRec(Generator):
+    """Causal self-attention over items, full softmax over the catalogue at every position.
+
+    The levels of a tuple are not looked at: each distinct tuple is one class with an embedding of
+    its own, so the tokenizer matters only by which items share a tuple. Options were chosen on
+    the validation users of office-5core alone (benchmarks/baseline_tuning).
+    """
+
+    name = "sasrec"
+    version = 1
+    citation = (
+        "Kang & McAuley, Self-Attentive Sequential Recommendation, ICDM 2018; loss of Klenitskiy & "
+        "Vasilev, Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?, RecSys 2023"
+    )
+    deviations = (
+        "softmax cross-entropy over the whole catalogue; SASRec: binary, one sampled negative, "
+        "which Klenitskiy & Vasilev found much weaker",
+        "queries, keys and values are all of the normed input; SASRec norms the queries only",
+        "positions count from a window's first item, after a start token that an empty history "
+        "can be read from; SASRec pads on the left and has no start token",
+        "AdamW after a warm-up; SASRec: Adam",
+    )
+
+    class Config(Generator.Config):
+        """The defaults are tuned on validation; SASRec's own are under `paper`."""
+
+        layers: int = option(2, ge=1, le=24, description="blocks")
+        width: int = option(128, ge=8, le=2048, paper=50, description="width of an item")
+        heads: int = option(2, ge=1, le=32, paper=1, description="attention heads")
+        dropout: float = option(0.5, ge=0.0, lt=1.0, description="dropout rate")
+        history_items: int = option(50, ge=1, le=1000, description="items of a history, last ones")
+        batch_size: int = option(128, ge=1, description="windows of up to history_items + 1 items")
+        epochs: int = option(200, ge=1, description="passes over the training data, at most")
+        learning_rate: float = option(1e-3, gt=0.0, description="rate after the warm-up")
+        warmup_steps: int = option(100, ge=0, paper=0, description="steps of linear warm-up")
+        weight_decay: float = option(
+            0.0, ge=0.0, description="AdamW's decoupled weight decay, of all weights"
+        )
+        eval_every: int = option(1, ge=1, description="epochs between two validations")
+        patience: int = option(
+            10, ge=1, paper=20, description="validations without a better NDCG@10 before the end"
+        )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"width": 64, "epochs": 60, "eval_every": 2, "patience": 5},
+        "toy": {
+            "layers": 1,
+            "width": 32,
+            "history_items": 10,
+            "batch_size": 64,
+            "epochs": 20,
+            "learning_rate": 5e-3,
+            "warmup_steps": 20,
+            "eval_every": 2,
+            "patience": 3,
+        },
+    }
+
+    def train(
+        self,
+        catalog: Catalog,
+        histories: Histories,
+        ids: SemanticIds,
+        *,
+        seed: int,
+        runtime: Runtime,
+    ) -> SasRecModel:
+        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+
+        Every item of `histories.train` is a target once, in rows of two or more. Same seed, same
+        thread count, same weights, bit for bit on a CPU. Torch's global generator is left as found.
+        """
+        import torch
+
+        if not (histories.train.lengths > 1).any():
+            raise ConfigError("sasrec needs a training sequence of at least two items, found none")
+        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(seed)
+            model = SasRecModel(self.config, ids, runtime.device)
+            _fit(model, histories, np.random.default_rng(seed), runtime)
+        return model
+
+    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> SasRecModel:
+        """The model whose `state()` this was; it moves to the device of its first `generate`."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            model = SasRecModel(self.config, ids, "cpu")
+        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        model.network.load_state_dict(weights)
+        return model
+
+
+class SasRecModel(GeneratorModel):
+    """A trained network and the tuples that its classes stand for."""
+
+    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
+        from tokbench.nn.sasrec import SasRec as Network
+
+        if config.width % config.heads:
+            raise ConfigError(
+                f"sasrec: width {config.width} is not a multiple of heads {config.heads}; "
+                "set sasrec.width or sasrec.heads"
+            )
+        self.config, self.ids = config, ids
+        self.tuples, self.member, _ = ids.groups()
+        network = Network(
+            classes=len(self.tuples),
+            places=config.history_items + 1,
+            width=config.width,
+            layers=config.layers,
+            heads=config.heads,
+            rate=config.dropout,
+        )
+        self.network: Network = network.to(device).eval()
+
+    def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
+        """The `width` likeliest tuples after each history, of which the last items count.
+
+        Scores are log-probabilities over all tuples. An empty history is allowed.
+        """
+        import torch
+
+        from tokbench.nn.packing import pack
+
+        network, classes = self.network.to(runtime.device).eval(), len(self.tuples)
+        best = min(width, classes)
+        chosen = np.full((len(histories), width), -1, np.int64)
+        scores = np.full((len(histories), width), -np.inf, np.float32)
+        kept = np.minimum(histories.lengths, self.config.history_items)
+        rows_at_once = max(1, LOGITS // classes)
+        with runtime.progress.track("generate", total=len(histories)) as advance:
+            for group in pack(1 + kept, budget=PLACES, overhead=PLACES // 8):
+                for part in np.array_split(group, -(-len(group) // rows_at_once)):
+                    inputs = torch.from_numpy(self._inputs(histories, part, kept[part]))
+                    last = torch.from_numpy(kept[part])
+                    with torch.inference_mode():
+                        hidden = network(inputs.to(runtime.device))[range(len(part)), last]
+                        found = network.logits(hidden).log_softmax(-1).topk(best)
+                    chosen[part, :best] = found.indices.cpu()
+                    scores[part, :best] = found.values.float().cpu()
+                    advance(len(part))
+        return Beams(np.where(chosen[..., None] >= 0, self.tuples[chosen], -1), scores)
+
+    def _inputs(self, histories: Sequences, rows: Ints, kept: Ints) -> Ints:
+        """START and the classes of the last `kept` items, padded on the right with START."""
+        start = len(self.tuples)
+        at = np.arange(int(kept.max(initial=0)))
+        inside = at < kept[:, None]
+        first = histories.offsets[rows + 1] - kept
+        items = np.append(histories.items, 0)[np.where(inside, first[:, None] + at, -1)]
+        classes = np.where(inside, self.member[items], start)
+        return np.concatenate([np.full((len(rows), 1), start), classes], axis=1)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The weights, float32."""
+        return {
+            name: value.detach().cpu().numpy().copy()
+            for name, value in self.network.state_dict().items()
+        }
+
+
+PLACES = 2**14  # places of a chunk in inference
+TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is large
+LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB
+
+
+def _fit(
+    model: SasRecModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
+) -> None:
+    """Train `model` in place, ending with the weights of its best validation."""
+    import time
+
+    from tokbench.nn.packing import Windows, sequence_windows
+    from tokbench.nn.sasrec import Recipe, train_epochs
+
+    config = model.config
+    runs = sequence_windows(histories.train.offsets, config.history_items)
+    # Where a window begins its row, START is followed by a target too.
+    begins = np.isin(runs.start, histories.train.offsets[:-1])
+    windows = Windows(runs.start, runs.stop, np.where(begins, 0, runs.first))
+    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
+    best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
+    began = time.perf_counter()
+
+    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
+
+        def after_epoch(epoch: int, loss: float) -> bool:
+            nonlocal best
+            if epoch % config.eval_every and epoch != config.epochs:
+                runtime.log(epoch=epoch, loss=loss, seconds=time.perf_counter() - began)
+                return False
+            found = validate(model, histories.validation, runtime)
+            runtime.log(epoch=epoch, loss=loss, **found, seconds=time.perf_counter() - began)
+            if found["validation_ndcg10"] > best[0]:
+                weights = {n: w.detach().clone() for n, w in model.network.state_dict().items()}
+                best = (found["validation_ndcg10"], epoch, weights)
+            return bool(epoch - best[1] >= config.patience * config.eval_every)
+
+        train_epochs(
+            model.network,
+            model.member[histories.train.items],
+            windows,
+            recipe,
+            budget=min(TRAIN_PLACES, LOGITS // len(model.tuples)),
+            rng=rng,
+            after_epoch=after_epoch,
+            after_batch=lambda rows, loss: advance(rows, f"loss {loss:.3f}"),
+        )
+    model.network.load_state_dict(best[2])
+    model.network.eval()
+
+
+def validate(model: SasRecModel, queries: Queries, runtime: Runtime) -> dict[str, float]:
+    """Recall@10 and NDCG@10 over items, expected under ties."""
+    quiet = Runtime(device=runtime.device, progress=Quiet())
+    placement = place(
+        model.generate(queries.histories, width=10, runtime=quiet), model.ids, queries.targets
+    )
+    return {
+        "validation_ndcg10": float(ndcg(placement, 10).mean()),
+        "validation_recall10": float(recall(placement, 10).mean()),
+    }
