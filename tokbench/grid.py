@@ -15,11 +15,13 @@ from typing import Any
 import platformdirs
 
 from tokbench.api import Metric
+from tokbench.environment import cores, use_threads
 from tokbench.line import Line, NotBuiltError, Notices, Place
 from tokbench.record import Cost, Record, find_record, write_record
 from tokbench.registry import Registry, build_registry
-from tokbench.request import Request, make_request, resolve
+from tokbench.request import Cell, Request, make_request, resolve
 from tokbench.spec import RunSpec
+from tokbench.workers import Setup, walk_in_processes
 
 
 def run_grid(
@@ -28,28 +30,62 @@ def run_grid(
     *,
     registry: Registry | None = None,
     notices: Notices | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
 ) -> list[Record]:
-    """Run every cell of the request that has no record yet; return the records of all of them.
-
-    A cell that fails becomes a failed record and the grid goes on; errors in the request itself
-    or in a dataset's files are raised before any cell starts.
-    """
+    """`run_cells` for every cell of a request."""
     registry = registry or build_registry()
-    notices = notices or Notices()
     cells = resolve(request, registry)
-    line = Line(place, _metrics(registry), notices)
+    return run_cells(cells, place, registry, notices=notices, jobs=jobs, threads=threads)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    place: Place,
+    registry: Registry,
+    *,
+    notices: Notices | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
+) -> list[Record]:
+    """Run every cell that has no record yet; return the records of all of them, in their order.
+
+    A cell that fails becomes a failed record and the grid goes on; errors in a dataset's files are
+    raised before any cell starts. With `jobs` above 1 so many processes walk cells at once, each
+    with `threads` threads (by default the cores divided by the jobs). The numbers are those of a
+    run in one process with as many threads: sums over threads round differently.
+    """
+    notices = notices or Notices()
+    metrics = _metrics(registry)
+    line = Line(place, metrics, notices)
     for cell in cells:
         line.dataset(cell)  # a fault in a file shows before anything runs
-    records = []
-    for number, cell in enumerate(cells, 1):
+    records: dict[str, Record] = {}
+    for cell in cells:
+        record = find_record(place.results, cell.spec)
+        if record is not None:
+            records[record.run_id] = record
+            notices.cell_done(record, None)
+    missing = [cell for cell in cells if cell.spec.run_id not in records]
+
+    def started(cell: Cell) -> None:
+        number = 1 + next(n for n, other in enumerate(cells) if other is cell)
         notices.cell_started(number, len(cells), cell.spec)
-        record, path = find_record(place.results, cell.spec), None
-        if record is None:
-            record = line.walk_safely(cell)
-            path = write_record(record, place.results)
-        notices.cell_done(record, path)
-        records.append(record)
-    return records
+
+    def done(record: Record) -> None:
+        records[record.run_id] = record
+        notices.cell_done(record, write_record(record, place.results))
+
+    if jobs > 1:
+        setup = Setup.of(place, registry, metrics, threads or max(1, cores() // jobs))
+        walk_in_processes(missing, setup, jobs, started=started, notices=notices, done=done)
+    else:
+        if threads is not None:
+            use_threads(threads)
+        for cell in missing:
+            started(cell)
+            done(line.walk_safely(cell))
+    return [records[cell.spec.run_id] for cell in cells]
 
 
 @dataclass(frozen=True)
@@ -73,7 +109,7 @@ def plan_grid(
     registry = registry or build_registry()
     ready: list[str] = []
 
-    def note(stage: str, cost: Cost) -> None:
+    def note(spec: RunSpec, stage: str, cost: Cost) -> None:
         ready.append(stage)
 
     line = Line(place, _metrics(registry), Notices(stage_done=note), build=False)
@@ -106,6 +142,8 @@ def run(
     results: str | Path = "results",
     cache: str | Path | None = None,
     device: str = "cpu",
+    jobs: int = 1,
+    threads: int | None = None,
     plugins: Sequence[str | Path] = (),
     **request: Any,
 ) -> list[Record]:
@@ -113,13 +151,14 @@ def run(
 
         tokbench.run(tokenizers=["cost"], datasets=["toy"], encoder="tfidf", profile="toy")
 
-    `request` takes the other fields of `Request`: generators, encoder, seeds, tokenizer_seeds,
-    generator_seeds, profile, protocol, collision_policies, beam_width, baselines, overrides.
-    Raises ConfigError for anything else.
+    `jobs` cells run at once, each in a process of its own (see `run_cells`): a script must then
+    make the call below `if __name__ == "__main__":`. `request` takes the other fields of
+    `Request`: generators, encoder, seeds, tokenizer_seeds, generator_seeds, profile, protocol,
+    collision_policies, beam_width, baselines, overrides. Raises ConfigError for anything else.
     """
     place = replace(default_place(Path(results)), device=device, command="tokbench.run")
     if cache is not None:
         place = replace(place, cache=Path(cache))
     registry = build_registry([Path(plugin) for plugin in plugins])
     asked = make_request(tokenizers=tuple(tokenizers), datasets=tuple(datasets), **request)
-    return run_grid(asked, place, registry=registry)
+    return run_grid(asked, place, registry=registry, jobs=jobs, threads=threads)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tokbench.line import Notices, Place
-    from tokbench.record import Record
+    from tokbench.line import Place
     from tokbench.registry import Registry
     from tokbench.request import Request
 
@@ -59,7 +58,10 @@ COMMON = [
                  help="Where artifacts are kept [default: the user cache, or TOKBENCH_CACHE]."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."),
     click.option("--threads", type=click.IntRange(min=1), default=None,
-                 help="CPU threads [default: torch's choice]."),
+                 help="CPU threads of each job [default: torch's choice, or the cores divided by "
+                      "the jobs]."),
+    click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
+                 help="Cells to run at once, each in a process of its own."),
 ]  # fmt: skip
 
 
@@ -77,10 +79,20 @@ def run_command(**options: Any) -> int:
     Cells share every stage whose inputs are equal, and a cell that has a record is not run again.
     """
     from tokbench.cli.board import print_board
+    from tokbench.cli.notices import notices
     from tokbench.grid import run_grid
 
+    jobs, threads = options.pop("jobs"), options.pop("threads")
     request, place, registry = _prepared(options)
-    records = run_grid(request, place, registry=registry, notices=_notices())
+    try:
+        with notices(jobs) as told:
+            records = run_grid(
+                request, place, registry=registry, notices=told, jobs=jobs, threads=threads
+            )
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: finished stages are kept, resume with:\n  {place.command}",
+                   err=True)  # fmt: skip
+        return 130
     print_board(records)
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
@@ -101,6 +113,8 @@ def plan_command(**options: Any) -> None:
     from tokbench.grid import plan_grid
     from tokbench.line import STAGES
 
+    for name in ("jobs", "threads"):  # so that `plan` takes the words of `run`
+        del options[name]
     request, place, registry = _prepared(options)
     cells = plan_grid(request, place, registry=registry)
     table = Table("dataset", "tokenizer", "policy", "generator", "seed", *STAGES, "record")
@@ -130,13 +144,12 @@ def _prepared(options: dict[str, Any]) -> tuple[Request, Place, Registry]:
     registry = build_registry(options.pop("plugins"))
     place = default_place(options.pop("results"))
     cache, device = options.pop("cache"), options.pop("device")
-    threads = options.pop("threads")
     options["seeds"] = _seeds(options["seeds"], options.pop("seed_count"))
     options["tokenizers"] += tuple(f"table:{path}" for path in options.pop("codes"))
     place = replace(
         place,
         cache=cache or place.cache,
-        device=_device(device, threads),
+        device=_device(device),
         progress=progress(),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
@@ -150,11 +163,9 @@ def _seeds(named: tuple[int, ...], count: int | None) -> tuple[int, ...]:
     return named or tuple(range(count or 1))
 
 
-def _device(name: str, threads: int | None) -> str:
+def _device(name: str) -> str:
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -162,31 +173,3 @@ def _device(name: str, threads: int | None) -> str:
     except (RuntimeError, AssertionError) as error:
         raise click.BadParameter(f"device {name!r} cannot be used: {error}") from error
     return name
-
-
-def _notices() -> Notices:
-    from tokbench.line import Notices
-    from tokbench.record import Cost
-    from tokbench.spec import RunSpec
-
-    def cell_started(number: int, total: int, spec: RunSpec) -> None:
-        words = [spec.dataset.label, spec.tokenizer.label, spec.generator.label]
-        words += [spec.collision_policy, f"seed {spec.seeds}", spec.profile]
-        click.echo(f"[{number}/{total}] {' · '.join(words)}", err=True)
-
-    def stage_done(stage: str, cost: Cost) -> None:
-        how = "ready" if cost.reused else "done"
-        click.echo(f"  {stage}: {how} ({cost.seconds:.1f} s)", err=True)
-
-    def cell_done(record: Record, path: Path | None) -> None:
-        if record.outcome is None:
-            click.echo(f"  failed: {record.error}", err=True)
-            return
-        figure = record.outcome.figures["recall@10"]
-        click.echo(
-            f"  Recall@10 {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
-            + (f", record {path}" if path else ", record was there"),
-            err=True,
-        )
-
-    return Notices(cell_started, stage_done, cell_done)
