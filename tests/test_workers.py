@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,10 @@ def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) 
     assert child.wait(timeout=30) == 130
     assert "resume with:\n  tokbench run --plugin" in said
     assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.killpg(child.pid, 0)
+    with pytest.raises(ProcessLookupError):  # multiprocessing's own tracker goes last
+        for _ in range(200):
+            os.killpg(child.pid, 0)
+            time.sleep(0.1)
 
 
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A request becomes cells, each cell a record. `plan_grid` says what `run_grid` would do.
+"""A request or a grid file becomes cells, each cell a record; `plan_...` says what `run_...` would.
 
 Only this module and the line below it touch registry, store and clock.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ import platformdirs
 
 from tokbench.api import Metric
 from tokbench.environment import cores, use_threads
+from tokbench.errors import ConfigError, listed
+from tokbench.grid_file import ROWS, GridFile, Point, points_of
 from tokbench.line import Line, NotBuiltError, Notices, Place
 from tokbench.record import Cost, Record, find_record, write_record
 from tokbench.registry import Registry, build_registry
-from tokbench.request import Cell, Request, make_request, resolve
+from tokbench.request import Cell, Request, is_baseline, make_request, resolve
 from tokbench.spec import RunSpec
 from tokbench.workers import Setup, walk_in_processes
 
@@ -89,6 +91,56 @@ def run_cells(
 
 
 @dataclass(frozen=True)
+class FileCell:
+    """A cell of a grid file and the point it stands for; None for a baseline."""
+
+    point: Point | None
+    cell: Cell
+
+
+def file_cells(
+    path: Path, file: GridFile, given: Mapping[str, Any], registry: Registry
+) -> list[FileCell]:
+    """The cells of every point of a file (a cell may stand for several), then the baselines.
+
+    `given` are fields of a request that replace the file's; overrides add to them. Raises
+    ConfigError naming the file.
+    """
+    fields = {**file.run, **given}
+    fields["overrides"] = (*file.run.get("overrides", ()), *given.get("overrides", ()))
+    try:
+        request = make_request(**fields)
+        _check_beside(file, request)
+        found = []
+        for point in points_of(file, request.tokenizers):
+            added = {"overrides": (*request.overrides, *point.overrides)}
+            if not file.panels:
+                added["tokenizers"] = (str(dict(point.at)[ROWS]),)
+            found += [
+                FileCell(None if is_baseline(cell) else point, cell)
+                for cell in resolve(request.model_copy(update=added), registry)
+            ]
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    measured = [one for one in found if one.point is not None]
+    baselines = {one.cell.spec.run_id: one for one in found if one.point is None}
+    return [*measured, *baselines.values()]
+
+
+def _check_beside(file: GridFile, request: Request) -> None:
+    """What is fixed may not also vary, and a figure has one tokenizer."""
+    axes = {axis.option for panel in file.panels for axis in panel.axes}
+    fixed = {text.partition("=")[0] for text in request.overrides}
+    if axes & fixed:
+        raise ConfigError(f"{listed(sorted(axes & fixed))}: an axis of this file, not to be set")
+    if file.panels and len(request.tokenizers) != 1:
+        raise ConfigError(
+            f"a figure has one tokenizer, not {len(request.tokenizers)}: "
+            f"{listed(request.tokenizers)} (run the file once for each)"
+        )
+
+
+@dataclass(frozen=True)
 class PlannedCell:
     """What `plan` says of one cell."""
 
@@ -101,12 +153,17 @@ class PlannedCell:
 def plan_grid(
     request: Request, place: Place, *, registry: Registry | None = None
 ) -> list[PlannedCell]:
-    """What a run of this request would do, without doing it.
+    """`plan_cells` for every cell of a request."""
+    registry = registry or build_registry()
+    return plan_cells(resolve(request, registry), place, registry)
+
+
+def plan_cells(cells: Sequence[Cell], place: Place, registry: Registry) -> list[PlannedCell]:
+    """What a run of these cells would do, without doing it.
 
     A stage's key needs the content of the stage before, so whatever follows the first missing
     stage counts as to do.
     """
-    registry = registry or build_registry()
     ready: list[str] = []
 
     def note(spec: RunSpec, stage: str, cost: Cost) -> None:
@@ -114,7 +171,7 @@ def plan_grid(
 
     line = Line(place, _metrics(registry), Notices(stage_done=note), build=False)
     planned = []
-    for cell in resolve(request, registry):
+    for cell in cells:
         ready.clear()
         dataset, _ = line.dataset(cell)
         with contextlib.suppress(NotBuiltError):
