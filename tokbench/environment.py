@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib import metadata
@@ -34,6 +35,23 @@ def device_peak_mb(device: str) -> float | None:
     import torch
 
     return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def use_threads(threads: int) -> None:
+    """Let torch, BLAS and OpenMP use so many threads in this process from now on."""
+    import threadpoolctl  # type: ignore[import-untyped]
+    import torch
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # libraries that are loaded later
+    torch.set_num_threads(threads)
+    threadpoolctl.threadpool_limits(limits=threads)
 
 
 def describe(device: str) -> dict[str, str]:

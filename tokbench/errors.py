@@ -8,6 +8,7 @@ TokbenchError                 one line that says what, whose, what is allowed an
 |-- ContractError             a component returned something its base class does not allow
 |-- CollapseError             a tokenizer's codebooks collapsed: a row would measure nothing
 |-- MissingExtraError         an optional dependency is absent (names the extra to install)
+|-- WorkerError             a worker process could not be started
 |-- StoreError                an artifact cannot be read, written or locked
 `-- RecordError               a record file is malformed or of an unknown schema
 
@@ -82,6 +83,10 @@ class MissingExtraError(TokbenchError):
     def __init__(self, needed_by: str, *, package: str, extra: str) -> None:
         self.needed_by, self.package, self.extra = needed_by, package, extra
         super().__init__(f"{needed_by} needs {package}: pip install 'tokbench[{extra}]'")
+
+
+class WorkerError(TokbenchError):
+    """A process that should walk cells beside this one could not be started."""
 
 
 class StoreError(TokbenchError):

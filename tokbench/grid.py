@@ -1,4 +1,4 @@
-"""A request becomes cells, each cell a record. `plan_grid` says what `run_grid` would do.
+"""A request or a grid file becomes cells, each cell a record; `plan_...` says what `run_...` would.
 
 Only this module and the line below it touch registry, store and clock.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ from typing import Any
 import platformdirs
 
 from tokbench.api import Metric
+from tokbench.environment import cores, use_threads
+from tokbench.errors import ConfigError, listed
+from tokbench.grid_file import ROWS, GridFile, Point, points_of
 from tokbench.line import Line, NotBuiltError, Notices, Place
 from tokbench.record import Cost, Record, find_record, write_record
 from tokbench.registry import Registry, build_registry
-from tokbench.request import Request, make_request, resolve
+from tokbench.request import Cell, Request, is_baseline, make_request, resolve
 from tokbench.spec import RunSpec
+from tokbench.workers import Setup, walk_in_processes
 
 
 def run_grid(
@@ -28,28 +32,112 @@ def run_grid(
     *,
     registry: Registry | None = None,
     notices: Notices | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
 ) -> list[Record]:
-    """Run every cell of the request that has no record yet; return the records of all of them.
-
-    A cell that fails becomes a failed record and the grid goes on; errors in the request itself
-    or in a dataset's files are raised before any cell starts.
-    """
+    """`run_cells` for every cell of a request."""
     registry = registry or build_registry()
-    notices = notices or Notices()
     cells = resolve(request, registry)
-    line = Line(place, _metrics(registry), notices)
+    return run_cells(cells, place, registry, notices=notices, jobs=jobs, threads=threads)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    place: Place,
+    registry: Registry,
+    *,
+    notices: Notices | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
+) -> list[Record]:
+    """Run every cell that has no record yet; return the records of all of them, in their order.
+
+    A cell that fails becomes a failed record and the grid goes on; errors in a dataset's files are
+    raised before any cell starts. With `jobs` above 1 so many processes walk cells at once, each
+    with `threads` threads (by default the cores divided by the jobs). The numbers are those of a
+    run in one process with as many threads: sums over threads round differently.
+    """
+    notices = notices or Notices()
+    metrics = _metrics(registry)
+    line = Line(place, metrics, notices)
     for cell in cells:
         line.dataset(cell)  # a fault in a file shows before anything runs
-    records = []
-    for number, cell in enumerate(cells, 1):
+    records: dict[str, Record] = {}
+    for cell in cells:
+        record = find_record(place.results, cell.spec)
+        if record is not None:
+            records[record.run_id] = record
+            notices.cell_done(record, None)
+    missing = [cell for cell in cells if cell.spec.run_id not in records]
+
+    def started(cell: Cell) -> None:
+        number = 1 + next(n for n, other in enumerate(cells) if other is cell)
         notices.cell_started(number, len(cells), cell.spec)
-        record, path = find_record(place.results, cell.spec), None
-        if record is None:
-            record = line.walk_safely(cell)
-            path = write_record(record, place.results)
-        notices.cell_done(record, path)
-        records.append(record)
-    return records
+
+    def done(record: Record) -> None:
+        records[record.run_id] = record
+        notices.cell_done(record, write_record(record, place.results))
+
+    if jobs > 1:
+        setup = Setup.of(place, registry, metrics, threads or max(1, cores() // jobs))
+        walk_in_processes(missing, setup, jobs, started=started, notices=notices, done=done)
+    else:
+        if threads is not None:
+            use_threads(threads)
+        for cell in missing:
+            started(cell)
+            done(line.walk_safely(cell))
+    return [records[cell.spec.run_id] for cell in cells]
+
+
+@dataclass(frozen=True)
+class FileCell:
+    """A cell of a grid file and the point it stands for; None for a baseline."""
+
+    point: Point | None
+    cell: Cell
+
+
+def file_cells(
+    path: Path, file: GridFile, given: Mapping[str, Any], registry: Registry
+) -> list[FileCell]:
+    """The cells of every point of a file (a cell may stand for several), then the baselines.
+
+    `given` are fields of a request that replace the file's; overrides add to them. Raises
+    ConfigError naming the file.
+    """
+    fields = {**file.run, **given}
+    fields["overrides"] = (*file.run.get("overrides", ()), *given.get("overrides", ()))
+    try:
+        request = make_request(**fields)
+        _check_beside(file, request)
+        found = []
+        for point in points_of(file, request.tokenizers):
+            added = {"overrides": (*request.overrides, *point.overrides)}
+            if not file.panels:
+                added["tokenizers"] = (str(dict(point.at)[ROWS]),)
+            found += [
+                FileCell(None if is_baseline(cell) else point, cell)
+                for cell in resolve(request.model_copy(update=added), registry)
+            ]
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    measured = [one for one in found if one.point is not None]
+    baselines = {one.cell.spec.run_id: one for one in found if one.point is None}
+    return [*measured, *baselines.values()]
+
+
+def _check_beside(file: GridFile, request: Request) -> None:
+    """What is fixed may not also vary, and a figure has one tokenizer."""
+    axes = {axis.option for panel in file.panels for axis in panel.axes}
+    fixed = {text.partition("=")[0] for text in request.overrides}
+    if axes & fixed:
+        raise ConfigError(f"{listed(sorted(axes & fixed))}: an axis of this file, not to be set")
+    if file.panels and len(request.tokenizers) != 1:
+        raise ConfigError(
+            f"a figure has one tokenizer, not {len(request.tokenizers)}: "
+            f"{listed(request.tokenizers)} (run the file once for each)"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,20 +153,25 @@ class PlannedCell:
 def plan_grid(
     request: Request, place: Place, *, registry: Registry | None = None
 ) -> list[PlannedCell]:
-    """What a run of this request would do, without doing it.
+    """`plan_cells` for every cell of a request."""
+    registry = registry or build_registry()
+    return plan_cells(resolve(request, registry), place, registry)
+
+
+def plan_cells(cells: Sequence[Cell], place: Place, registry: Registry) -> list[PlannedCell]:
+    """What a run of these cells would do, without doing it.
 
     A stage's key needs the content of the stage before, so whatever follows the first missing
     stage counts as to do.
     """
-    registry = registry or build_registry()
     ready: list[str] = []
 
-    def note(stage: str, cost: Cost) -> None:
+    def note(spec: RunSpec, stage: str, cost: Cost) -> None:
         ready.append(stage)
 
     line = Line(place, _metrics(registry), Notices(stage_done=note), build=False)
     planned = []
-    for cell in resolve(request, registry):
+    for cell in cells:
         ready.clear()
         dataset, _ = line.dataset(cell)
         with contextlib.suppress(NotBuiltError):
@@ -106,6 +199,8 @@ def run(
     results: str | Path = "results",
     cache: str | Path | None = None,
     device: str = "cpu",
+    jobs: int = 1,
+    threads: int | None = None,
     plugins: Sequence[str | Path] = (),
     **request: Any,
 ) -> list[Record]:
@@ -113,13 +208,14 @@ def run(
 
         tokbench.run(tokenizers=["cost"], datasets=["toy"], encoder="tfidf", profile="toy")
 
-    `request` takes the other fields of `Request`: generators, encoder, seeds, tokenizer_seeds,
-    generator_seeds, profile, protocol, collision_policies, beam_width, baselines, overrides.
-    Raises ConfigError for anything else.
+    `jobs` cells run at once, each in a process of its own (see `run_cells`): a script must then
+    make the call below `if __name__ == "__main__":`. `request` takes the other fields of
+    `Request`: generators, encoder, seeds, tokenizer_seeds, generator_seeds, profile, protocol,
+    collision_policies, beam_width, baselines, overrides. Raises ConfigError for anything else.
     """
     place = replace(default_place(Path(results)), device=device, command="tokbench.run")
     if cache is not None:
         place = replace(place, cache=Path(cache))
     registry = build_registry([Path(plugin) for plugin in plugins])
     asked = make_request(tokenizers=tuple(tokenizers), datasets=tuple(datasets), **request)
-    return run_grid(asked, place, registry=registry)
+    return run_grid(asked, place, registry=registry, jobs=jobs, threads=threads)

@@ -63,7 +63,7 @@ class Notices:
     """What a caller may want to hear while a grid runs; the command line prints it."""
 
     cell_started: Callable[[int, int, RunSpec], None] = lambda number, total, spec: None
-    stage_done: Callable[[str, Cost], None] = lambda stage, cost: None
+    stage_done: Callable[[RunSpec, str, Cost], None] = lambda spec, stage, cost: None
     cell_done: Callable[[Record, Path | None], None] = lambda record, path: None
 
 
@@ -94,7 +94,7 @@ class Line:
         try:
             return self.walk(cell)
         except (Exception, SystemExit) as error:  # a plugin may call sys.exit
-            return _record(cell, self.place, {}, error=_sentence(error))
+            return failed_record(cell, self.place, _sentence(error))
 
     def walk(self, cell: Cell) -> Record:
         """The whole line for one cell."""
@@ -252,7 +252,7 @@ class _Walk:
         self.costs[stage] = Cost(**artifact.facts["cost"], reused=not artifact.built)
         if artifact.facts["log"]:
             self.curves[stage] = artifact.facts["log"]
-        line.notices.stage_done(stage, self.costs[stage])
+        line.notices.stage_done(self.spec, stage, self.costs[stage])
         return artifact.folder
 
 
@@ -273,6 +273,11 @@ def _write_ids(folder: Path, ids: SemanticIds) -> None:
 def _read_ids(folder: Path) -> SemanticIds:
     arrays = read_arrays(folder)
     return SemanticIds(arrays["codes"], tuple(arrays["level_sizes"].tolist()))
+
+
+def failed_record(cell: Cell, place: Place, error: str) -> Record:
+    """The record of a cell that came to nothing, with the sentence that says why."""
+    return _record(cell, place, {}, error=error)
 
 
 def _record(

@@ -17,7 +17,7 @@ RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads", "codes",
+    "threads", "jobs", "codes",
 }  # fmt: skip
 
 

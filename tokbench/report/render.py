@@ -87,6 +87,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 def rich_tables(board: Board) -> list[Table]:
     """Two tables: the figures, and what stands behind them."""
+    from rich.markup import escape
     from rich.table import Table
 
     figures = Table(title=str(board.title), title_justify="left", title_style="bold")
@@ -102,7 +103,7 @@ def rich_tables(board: Board) -> list[Table]:
     for name in ("tokenizer", "policy", "generator", *DETAILS):
         details.add_column(name)
     for row in board.rows:
-        names = [row.tokenizer, row.policy, row.generator]
+        names = [escape(name) for name in row.method]  # `cost [levels=4]` is no markup
         figures.add_row(*names, str(row.seeds), *figure_cells(row), interval_cell(row),
                         row.group, row.remark)  # fmt: skip
         details.add_row(*names, *detail_cells(row))

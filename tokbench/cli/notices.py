@@ -1,0 +1,120 @@
+"""What a running grid says: a line per stage and cell, and a bar over all cells where several run
+at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tokbench.line import Notices
+    from tokbench.record import Cost, Record
+    from tokbench.spec import RunSpec
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def notices(jobs: int) -> Iterator[Notices]:
+    """Lines of one cell after another, or of several at once under a bar."""
+    if jobs == 1:
+        yield _in_turn()
+    elif sys.stderr.isatty():
+        with _bar() as (say, advance):
+            yield _at_once(say, advance)
+    else:
+        yield _at_once(lambda line: click.echo(line, err=True), lambda done, total: None)
+
+
+def _in_turn() -> Notices:
+    """A heading per cell, its stages below it."""
+    from tokbench.line import Notices
+
+    def cell_started(number: int, total: int, spec: RunSpec) -> None:
+        click.echo(f"[{number}/{total}] {_name(spec)} · {spec.profile}", err=True)
+
+    def stage_done(spec: RunSpec, stage: str, cost: Cost) -> None:
+        click.echo(f"  {_stage(stage, cost)}", err=True)
+
+    def cell_done(record: Record, path: Path | None) -> None:
+        lead = "  " if path else f"{_name(record.spec)}: "
+        click.echo(lead + _result(record, path), err=True)
+
+    return Notices(cell_started, stage_done, cell_done)
+
+
+def _at_once(say: Say, advance: Callable[[int, int], None]) -> Notices:
+    """Every line names its cell, since lines of several cells mix."""
+    from tokbench.line import Notices
+
+    numbers: dict[str, str] = {}
+    finished = 0
+
+    def cell_started(number: int, total: int, spec: RunSpec) -> None:
+        numbers[spec.run_id] = f"[{number}/{total}] {_name(spec)}"
+        say(f"{numbers[spec.run_id]}: started")
+        advance(finished, total)
+
+    def stage_done(spec: RunSpec, stage: str, cost: Cost) -> None:
+        if not cost.reused:  # the rest would be four lines in five
+            say(f"{numbers[spec.run_id]}: {_stage(stage, cost)}")
+
+    def cell_done(record: Record, path: Path | None) -> None:
+        nonlocal finished
+        finished += 1
+        say(f"{numbers.get(record.run_id, _name(record.spec))}: {_result(record, path)}")
+        advance(finished, 0)
+
+    return Notices(cell_started, stage_done, cell_done)
+
+
+@contextmanager
+def _bar() -> Iterator[tuple[Say, Callable[[int, int], None]]]:
+    """A bar of cells done with elapsed time and ETA, lines printed above it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    day = 24 * 3600.0  # cells take minutes: the rate is that of the whole run
+    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TextColumn("ETA"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, speed_estimate_period=day) as progress:
+        task = progress.add_task("cells", total=None)
+
+        def say(line: str) -> None:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        def advance(finished: int, total: int) -> None:
+            progress.update(task, completed=finished, total=total or None)
+
+        yield say, advance
+
+
+def _name(spec: RunSpec) -> str:
+    words = [spec.dataset.label, spec.tokenizer.label, spec.generator.label]
+    return " · ".join([*words, spec.collision_policy, f"seed {spec.seeds}"])
+
+
+def _stage(stage: str, cost: Cost) -> str:
+    return f"{stage}: {'ready' if cost.reused else 'done'} ({cost.seconds:.1f} s)"
+
+
+def _result(record: Record, path: Path | None) -> str:
+    if record.outcome is None:
+        return f"failed: {record.error}"
+    figure = record.outcome.figures["recall@10"]
+    return f"Recall@10 {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]" + (
+        f", record {path}" if path else ", record was there"
+    )
