@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import cost_topk
 import numpy as np
 import pytest
 import torch
-from cost_topk import CostTopk, nearest, neighbour_order, topk_contrastive_loss
 from torch import Tensor
 
+import tokbench_cost_topk
 from tokbench.api import Runtime
 from tokbench.nn.losses import contrastive_loss
 from tokbench.testing import assert_conforms
 from tokbench.testing.worlds import catalog
 from tokbench.tokenizers.cost import Cost
+from tokbench_cost_topk import CostTopk, nearest, neighbour_order, topk_contrastive_loss
 
 SMALL: dict[str, Any] = {
     "codebook_size": 16,
@@ -150,7 +150,7 @@ def test_training_meets_neighbours_in_a_batch(monkeypatch: pytest.MonkeyPatch) -
             seen.append(x)
             return topk_contrastive_loss(x, x_hat, **options)
 
-        monkeypatch.setattr(cost_topk, "topk_contrastive_loss", watch)
+        monkeypatch.setattr(tokbench_cost_topk, "topk_contrastive_loss", watch)
         CostTopk.of(**SMALL, batches=batches).tokenize(SEEN, seed=0, runtime=Runtime())
         near = nearest(torch.tensor(SEEN.embeddings), 4)
         table = {row.tobytes(): n for n, row in enumerate(SEEN.embeddings)}
