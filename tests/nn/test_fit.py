@@ -133,6 +133,22 @@ def test_minimum_steps_add_epochs() -> None:
     assert [row["steps"] for row in runtime.rows] == [2, 4, 6, 8, 10]
 
 
+def test_batches_are_consecutive_rows_of_the_order_that_is_drawn() -> None:
+    seen: list[list[int]] = []
+
+    def watch(batch: Batch) -> Terms:
+        seen.append(batch.rows.tolist())
+        return terms(batch)
+
+    def backwards(generator: torch.Generator) -> Tensor:
+        return torch.arange(40).flip(0)
+
+    generator = torch.Generator().manual_seed(0)
+    arguments = (autoencoder(generator), points(), watch, SCHEDULE, WATCH)
+    train_quantizer(*arguments, generator=generator, runtime=Runtime(), order=backwards)
+    assert seen == 3 * [list(range(39, 23, -1)), list(range(23, 7, -1))]
+
+
 def test_warm_up_trains_without_codes_and_then_makes_them() -> None:
     model, runtime = train(epochs=1, warmup_epochs=2)
     warm, made = runtime.rows[:2], runtime.rows[2]

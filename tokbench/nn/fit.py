@@ -46,6 +46,7 @@ class Batch(NamedTuple):
 
 Terms = Mapping[str, tuple[float, Tensor]]  # name -> (weight, loss); the weighted sum is minimised
 LossTerms = Callable[[Batch], Terms]
+Order = Callable[[torch.Generator], Tensor]  # draws an epoch's order of the items' rows [N]
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,11 @@ def train_quantizer(
     *,
     generator: torch.Generator,
     runtime: Runtime,
+    order: Order | None = None,
 ) -> None:
     """Minimise the weighted sum of `terms` over x [N, D] (already standardised), in place.
+
+    `order` says which items make a batch: consecutive rows of what it draws; None is at random.
 
     Each epoch adds a row to `runtime`: every loss (mean over its steps) and the use of the codes.
     Batches are full (the number of negatives in Eq. 4 is the batch size); a catalogue smaller than
@@ -151,10 +155,11 @@ def train_quantizer(
     optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     with runtime.progress.track("training the quantizer", total=epochs) as advance:
         for epoch in range(epochs):
-            order = torch.randperm(len(x), generator=generator).to(x.device)
+            drawn = order(generator) if order else torch.randperm(len(x), generator=generator)
+            drawn = drawn.to(x.device)
             if epoch == warmup:
-                start_codebooks(model, x, order[:size], schedule.initialisation, generator)
-            rows = [order[block] for block in batches(steps * size, size)]
+                start_codebooks(model, x, drawn[:size], schedule.initialisation, generator)
+            rows = [drawn[block] for block in batches(steps * size, size)]
             losses, codes = train_epoch(model, x, rows, terms, optimizer, epoch >= warmup)
             require_finite(losses, epoch + 1, schedule.learning_rate)
             curve = {"epoch": epoch + 1, "steps": (epoch + 1) * steps, **losses}

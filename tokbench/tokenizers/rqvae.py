@@ -3,7 +3,9 @@
 Lee et al., CVPR 2022; as a tokenizer of items: Rajput et al., NeurIPS 2023 (TIGER). Settings and
 equations follow the CoST paper (RecSys 2024, arXiv 2404.14774, Sec. 3.1 and 4.1).
 
-A relative with another loss is a subclass that adds to `terms` (see cost.py).
+A relative with another loss is a subclass that adds to `terms` (see cost.py). One whose loss needs
+data beside the embeddings (training interactions, say) makes its terms in `losses`, which sees the
+catalogue, and one that wants items to meet in a batch says so in `order`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,14 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokeniz
     import torch
 
     from tokbench.nn.codebooks import CollapseWatch
-    from tokbench.nn.fit import Batch, QuantizedAutoencoder, Schedule, Terms
+    from tokbench.nn.fit import (
+        Batch,
+        LossTerms,
+        Order,
+        QuantizedAutoencoder,
+        Schedule,
+        Terms,
+    )
 
 
 LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults depart from them
@@ -160,6 +169,14 @@ class RqVae(Tokenizer):
             )
         return named
 
+    def losses(self, catalog: Catalog, model: QuantizedAutoencoder) -> LossTerms:
+        """What training calls with every batch: `terms`, or a closure over data of its own."""
+        return self.terms
+
+    def order(self, catalog: Catalog, model: QuantizedAutoencoder) -> Order | None:
+        """Draws the order of the items in an epoch, batch after batch; None is at random."""
+        return None
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it."""
         fitted = self.fit(catalog, seed=seed, runtime=runtime)
@@ -182,7 +199,14 @@ class RqVae(Tokenizer):
         x = model.standardize(embeddings)
         watch = self.watch(x)
         train_quantizer(
-            model, x, self.terms, self.schedule(), watch, generator=generator, runtime=runtime
+            model,
+            x,
+            self.losses(catalog, model),
+            self.schedule(),
+            watch,
+            generator=generator,
+            runtime=runtime,
+            order=self.order(catalog, model),
         )
         return FittedQuantizer(model, runtime.device)
 
