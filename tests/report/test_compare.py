@@ -62,6 +62,7 @@ def test_one_run_of_each_is_a_bootstrap_over_users(records: list[Record]) -> Non
 
 def test_two_runs_of_each_widen_the_interval(records: list[Record]) -> None:
     """By hand: errors of users and of runs squared and added."""
+    records = [record for record in records if record.spec.generator.name == "echo"]
     found = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
     runs = {
         label: [np.mean(by_hand(r, 5)) for r in records if r.spec.tokenizer.label == label]
