@@ -73,7 +73,7 @@ def test_unused_codes_move_onto_residuals_of_their_level_and_used_ones_stay() ->
     codes = q.vectors_to_codes(z)
     dead = sorted(set(range(8)) - set(codes[:, 1].tolist()))
     assert {5, 6, 7} <= set(dead)
-    moved = restart_unused_codes(q, z, codes, torch.Generator().manual_seed(0))
+    moved = restart_unused_codes(q, z.__getitem__, len(z), codes, torch.Generator().manual_seed(0))
     assert moved == len(dead)
     for code in range(8):
         if code in dead:
@@ -88,7 +88,9 @@ def test_a_shared_code_is_unused_only_if_no_level_names_it() -> None:
     initialise_codebooks(q, z, "residuals", seed=0)
     before = q.codebooks.detach().clone()
     codes = torch.tensor([[0, 1, 2], [3, 4, 5], [6, 6, 6]])
-    assert restart_unused_codes(q, z, codes, torch.Generator().manual_seed(0)) == 1
+    assert (
+        restart_unused_codes(q, z.__getitem__, len(z), codes, torch.Generator().manual_seed(0)) == 1
+    )
     assert torch.equal(q.codebooks[0, :7], before[0, :7])
     assert not torch.equal(q.codebooks[0, 7], before[0, 7])
 

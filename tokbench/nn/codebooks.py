@@ -5,6 +5,7 @@ Axes: N items, d latent, M levels, K codes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,23 +43,33 @@ def initialise_codebooks(
 
 @torch.no_grad()
 def restart_unused_codes(
-    quantizer: ResidualQuantizer, z: Tensor, codes: Tensor, generator: torch.Generator
+    quantizer: ResidualQuantizer,
+    latents: Callable[[Tensor], Tensor],
+    items: int,
+    codes: Tensor,
+    generator: torch.Generator,
 ) -> int:
-    """Move code vectors that `codes` [*, M] never names onto residuals of random rows of z [N, d].
+    """Move code vectors that `codes` [*, M] never names onto residuals of random items.
 
+    `latents(rows)` gives z [n, d] of some of the `items` rows: only those picked are encoded.
     Returns how many moved. A shared codebook's vector is unused when no level names it.
     """
-    levels, r = quantizer.levels, quantizer(z).r  # r [N, M, d]
-    moved = 0
-    for book in range(len(quantizer.codebooks)):
-        served = range(levels) if quantizer.shared else [book]
-        unused = torch.ones(quantizer.codebooks.shape[1], dtype=torch.bool, device=z.device)
-        unused[codes[:, list(served)].flatten()] = False
-        count = int(unused.sum())
-        pool = r[:, list(served)].flatten(0, 1)
-        picked = torch.randint(len(pool), (count,), generator=generator).to(z.device)
-        quantizer.codebooks[book, unused] = pool[picked]
-        moved += count
+    books, size, _ = quantizer.codebooks.shape
+    unused, rows, levels = [], [], []
+    for book in range(books):
+        served = range(quantizer.levels) if quantizer.shared else [book]
+        free = torch.ones(size, dtype=torch.bool, device=codes.device)
+        free[codes[:, list(served)].flatten()] = False
+        picked = torch.randint(items * len(served), (int(free.sum()),), generator=generator)
+        unused.append(free)
+        rows.append(picked // len(served))
+        levels.append(picked % len(served) + served[0])
+    moved = sum(map(len, rows))
+    if moved:
+        at = torch.cat(rows).to(codes.device), torch.cat(levels).to(codes.device)
+        r = quantizer(latents(at[0])).r  # [moved, M, d]
+        free_codes = torch.stack(unused)
+        quantizer.codebooks[free_codes] = r[torch.arange(moved, device=codes.device), at[1]]
     return moved
 
 

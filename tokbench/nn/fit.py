@@ -168,7 +168,13 @@ def train_quantizer(
                 watch.check(use["distinct"], done=epoch / epochs)
                 curve |= use
                 if schedule.restart_unused and epoch + 1 < epochs:
-                    restart_unused_codes(model.quantizer, model.latents(x), codes, generator)
+                    restart_unused_codes(
+                        model.quantizer,
+                        lambda rows: model.latents(x[rows]),
+                        len(x),
+                        codes,
+                        generator,
+                    )
             runtime.log(**curve)
             advance(note=f"loss {losses['loss']:.4g}")
     codes = model.quantizer.vectors_to_codes(model.latents(x))

@@ -21,6 +21,7 @@ class Cost(RqVae):
     """L_co: codes whose reconstructions tell an item from its neighbours."""
 
     name: ClassVar[str] = "cost"
+    version: ClassVar[int] = 2
     citation: ClassVar[str] = "Zhu et al., CoST, RecSys 2024, doi 10.1145/3640457.3688178"
 
     class Config(RqVae.Config):

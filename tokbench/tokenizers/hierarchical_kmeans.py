@@ -22,6 +22,7 @@ class HierarchicalKMeans(Tokenizer):
     """Paths down a k-means tree over the embeddings."""
 
     name = "hierarchical-kmeans"
+    version = 2
     citation = "Feng et al., RecForest, NeurIPS 2022; Wang et al., EAGER, KDD 2024"
     presets = {"balanced": {"balance": True}}
 
@@ -53,16 +54,29 @@ class HierarchicalKMeans(Tokenizer):
         nodes = [np.arange(len(catalog))]
         with runtime.progress.track("splitting the catalogue", total=levels) as advance:
             for level in range(levels - 1):
-                nodes = [
-                    child
-                    for node in nodes
-                    for child in self.split(node, codes, level, catalog.embeddings, seed)
-                ]
+                nodes = self.split_all(nodes, codes, level, catalog.embeddings, seed)
                 advance()
             for node in nodes:
                 codes[node, -1] = np.arange(len(node))
             advance()
         return SemanticIds(codes, (size,) * levels)
+
+    def split_all(
+        self, nodes: list[Ints], codes: Codes, level: int, embeddings: Floats, seed: int
+    ) -> list[Ints]:
+        """The children of all nodes, largest first: side by side, so that none waits for the last
+        and largest. A node alone has all the threads for itself."""
+        from tokbench.nn.workers import workers
+
+        def work(node: Ints) -> list[Ints]:
+            return self.split(node, codes, level, embeddings, seed)
+
+        if len(nodes) == 1:
+            children = work(nodes[0])
+        else:
+            with workers() as over:
+                children = [child for found in over(work, nodes) for child in found]
+        return sorted(children, key=len, reverse=True)
 
     def split(
         self, node: Ints, codes: Codes, level: int, embeddings: Floats, seed: int
@@ -82,10 +96,10 @@ class HierarchicalKMeans(Tokenizer):
         lower, upper = 0, min(capacity, len(node))
         if self.config.balance:
             lower, upper = len(node) // children, -(-len(node) // children)
-        codes[node, level] = bounded_kmeans(
-            embeddings[node], children, lower=lower, upper=upper, seed=seed
-        )
-        return [node[codes[node, level] == child] for child in np.unique(codes[node, level])]
+        points = embeddings if len(node) == len(embeddings) else embeddings[node]
+        labels = bounded_kmeans(points, children, lower=lower, upper=upper, seed=seed)
+        codes[node, level] = labels
+        return [node[labels == child] for child in np.unique(labels)]
 
     def children(self, items: int, below: int) -> int:
         """Into how many children a node of so many items is split, with `below` levels below."""

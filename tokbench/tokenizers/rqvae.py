@@ -86,6 +86,7 @@ class RqVae(Tokenizer):
     """L_re: codes from which the embedding can be reconstructed."""
 
     name: ClassVar[str] = "rqvae"
+    version: ClassVar[int] = 2
     citation: ClassVar[str] = "Rajput et al., TIGER, NeurIPS 2023; Lee et al., RQ-VAE, CVPR 2022"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper-literal": LITERAL, "toy": TOY}
     deviations: ClassVar[Sequence[str]] = DEVIATIONS
