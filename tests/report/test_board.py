@@ -67,6 +67,20 @@ def test_two_runs_widen_the_interval_of_every_row(tmp_path: Path) -> None:
     assert f"{board.run_sd:.4f}" in markdown([board])
 
 
+def test_seeds_of_other_code_are_not_averaged(tmp_path: Path) -> None:
+    old, new = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
+    tokenizer = old.spec.tokenizer.model_copy(update={"fingerprint": "hashed@0"})
+    old = old.model_copy(update={"spec": old.spec.model_copy(update={"tokenizer": tokenizer})})
+    later = new.provenance.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
+    new = new.model_copy(update={"provenance": later})
+    (board,) = make_boards([old, new])
+    (row,) = board.rows
+    assert row.seeds == 1
+    assert row.values["recall@5"] == pytest.approx(np.mean(by_hand(new, 5)))
+    assert board.superseded == 1
+    assert "1 record of earlier code is not shown" in markdown([board])
+
+
 def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, baselines=False)
     records += run_tiny(tmp_path, baselines=False, profile="quick")

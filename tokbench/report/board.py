@@ -89,6 +89,7 @@ class Board:
     failed: tuple[tuple[str, str], ...]  # (method, error)
     run_sd: float | None = None  # of Recall@10 from one training run to the next, pooled over rows
     run_df: int = 0  # degrees of freedom behind it
+    superseded: int = 0  # records of earlier code, left out
 
 
 def make_boards(records: Sequence[Record]) -> list[Board]:
@@ -108,12 +109,27 @@ def tables(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def finished(table: Sequence[Record]) -> dict[Method, list[Record]]:
-    """The completed records of each method that has any."""
+    """The completed records of each method that has any, of its latest code only.
+
+    Seeds run with other versions of a component are other experiments: of each method those stay
+    that were made with the code of its newest record.
+    """
     methods: dict[Method, list[Record]] = {}
     for record in table:
         if record.status == "done":
             methods.setdefault(_method(record), []).append(record)
-    return methods
+    return {method: _of_latest_code(records) for method, records in methods.items()}
+
+
+def _of_latest_code(records: Sequence[Record]) -> list[Record]:
+    latest = code_of(max(records, key=lambda record: record.provenance.created))
+    return [record for record in records if code_of(record) == latest]
+
+
+def code_of(record: Record) -> tuple[str, ...]:
+    """Fingerprints of the components behind a row."""
+    spec = record.spec
+    return spec.encoder.fingerprint, spec.tokenizer.fingerprint, spec.generator.fingerprint
 
 
 def _board(records: Sequence[Record]) -> Board:
@@ -135,7 +151,8 @@ def _board(records: Sequence[Record]) -> Board:
     grouped = tuple(_grouped(rows, done, training))
     headline = FIGURES.index(HEADLINE)
     run_sd = float(np.sqrt(training.variance[headline])) if training.df else None
-    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df)
+    superseded = sum(r.status == "done" for r in records) - sum(len(rs) for rs in done.values())
+    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df, superseded)
 
 
 def training_of(done: dict[Method, list[Record]]) -> Training:

@@ -52,15 +52,22 @@ def detail_cells(row: Row) -> list[str]:
 
 
 def runs_words(board: Board) -> str:
-    """How much training varies, in a sentence."""
+    """How much training varies, and what is left out, in plain sentences."""
     if board.run_sd is None:
-        return (
+        said = (
             "No trained row was run twice: intervals and groups cover the sampling of users only."
         )
-    return (
-        f"From one training run to the next, Recall@10 of a row has a standard deviation of "
-        f"{board.run_sd:.4f} (pooled, {board.run_df} degrees of freedom)."
-    )
+    else:
+        said = (
+            f"From one training run to the next, Recall@10 of a row has a standard deviation of "
+            f"{board.run_sd:.4f} (pooled, {board.run_df} degrees of freedom)."
+        )
+    if board.superseded:
+        plural = (
+            "record of earlier code is" if board.superseded == 1 else "records of earlier code are"
+        )
+        said += f" {board.superseded} {plural} not shown."
+    return said
 
 
 def axes_words(row: Row) -> str:
