@@ -132,7 +132,8 @@ class Component(ABC):
     """What all five kinds share.
 
     `name`: what users type. `version`: raise it when the numbers change (built-ins; for plugins
-    the digest of the source file is used). `presets`: named sets of options, typed by users as
+    the digest of their package's sources is used, with the versions of the built-ins that they
+    derive from). `presets`: named sets of options, typed by users as
     `NAME:PRESET`; one called like a profile (`quick`) is what that profile uses. `citation`: one
     line. `deviations`: where the default departs from the source, in words.
     """

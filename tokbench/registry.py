@@ -7,7 +7,6 @@ in `failures`, everything else goes on.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -37,6 +36,7 @@ from tokbench.api import (
 )
 from tokbench.deadline import DeadlineError, deadline
 from tokbench.errors import DuplicateComponentError, UnknownComponentError, listed
+from tokbench.fingerprint import fingerprint
 
 KINDS: dict[str, type[Component]] = {
     "dataset": DatasetSource,
@@ -69,12 +69,10 @@ class Entry:
     @property
     def fingerprint(self) -> str:
         """Changes when the component's numbers may change: a hand-set version for built-ins
-        (tests lock it to the code), the digest of the source file for everyone else."""
+        (tests lock it to the code), the digest of the sources for everyone else."""
         if self.origin == "built-in":
             return f"{self.name}@{self.cls.version}"
-        source = inspect.getsourcefile(self.cls)
-        content = Path(source).read_bytes() if source else repr(self.cls).encode()
-        return f"{self.name}#{hashlib.sha256(content).hexdigest()[:16]}"
+        return fingerprint(self.cls)
 
 
 @dataclass(frozen=True)
