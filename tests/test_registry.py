@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,26 @@ def test_a_plugin_file_registers_and_is_marked(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "# changed\n")
     after = build_registry([path], entry_points=False).get("tokenizer", "mine").fingerprint
     assert before != after, "editing a plugin's source changes what its stages are keyed by"
+
+
+def test_a_package_is_known_by_all_of_its_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Editing the module beside the component's own changes what its stages are keyed by."""
+    inner = tmp_path / "pack_of_modules" / "inner"
+    inner.mkdir(parents=True)
+    (inner.parent / "__init__.py").touch()
+    (inner / "__init__.py").write_text(PLUGIN.format(name="mine", hook="register_tokenizers"))
+    beside = inner.parent / "beside.py"
+    beside.write_text("X = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    cls = importlib.import_module("pack_of_modules.inner").register_tokenizers()[0]
+    entry = Entry("tokenizer", "mine", cls, "pack_of_modules.inner", "package pack 1.0")
+    alone = Entry("tokenizer", "mine", cls, str(inner / "__init__.py"), "file")
+    before = entry.fingerprint, alone.fingerprint
+    beside.write_text("X = 2\n")
+    assert entry.fingerprint != before[0]
+    assert alone.fingerprint == before[1]
 
 
 @pytest.mark.parametrize(

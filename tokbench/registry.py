@@ -69,12 +69,24 @@ class Entry:
     @property
     def fingerprint(self) -> str:
         """Changes when the component's numbers may change: a hand-set version for built-ins
-        (tests lock it to the code), the digest of the source file for everyone else."""
+        (tests lock it to the code), for everyone else the digest of the source file, or of all
+        modules of the package that it belongs to."""
         if self.origin == "built-in":
             return f"{self.name}@{self.cls.version}"
         source = inspect.getsourcefile(self.cls)
-        content = Path(source).read_bytes() if source else repr(self.cls).encode()
+        files = _modules(Path(source), alone=self.origin == "file") if source else []
+        content = b"".join(file.read_bytes() for file in files) or repr(self.cls).encode()
         return f"{self.name}#{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def _modules(source: Path, *, alone: bool) -> list[Path]:
+    """The file, and with it every other module of its top-level package, where it has one."""
+    package = None
+    for folder in () if alone else source.parents:
+        if not (folder / "__init__.py").is_file():
+            break
+        package = folder
+    return sorted(package.rglob("*.py")) if package else [source]
 
 
 @dataclass(frozen=True)
