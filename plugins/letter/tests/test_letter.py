@@ -17,13 +17,11 @@ from tokbench.nn.residual import ResidualQuantizer
 from tokbench.testing import assert_conforms
 from tokbench.testing.worlds import catalog
 from tokbench.tokenizers.rqvae import RqVae
-from tokbench.types import Sequences
 from tokbench_letter import (
     CodeClusters,
     Letter,
     collaborative_embeddings,
     collaborative_loss,
-    cooccurrences,
     diversity_loss,
     same_cluster,
 )
@@ -103,15 +101,6 @@ def test_gradients_reach_the_encoder_or_the_codebooks_as_the_paper_has_it() -> N
     gradients = torch.autograd.grad(loss, (z, books), allow_unused=True)
     assert [gradient is None for gradient in gradients] == [True, False]
     assert gradients[1].any()
-
-
-def test_cooccurrences_count_pairs_within_the_window_and_never_across_users() -> None:
-    counts = cooccurrences(Sequences.of([[0, 1, 2, 0], [3], [], [2, 1]]), 5, 2).toarray()
-    expected = np.zeros((5, 5))
-    for one, two in [(0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1)]:
-        expected[one, two] += 1
-        expected[two, one] += 1
-    assert np.array_equal(counts, expected)
 
 
 def test_embeddings_factor_the_positive_pmi() -> None:
