@@ -19,7 +19,6 @@ from tokbench import hookimpl, option
 from tokbench.tokenizers.cost import Cost
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -76,6 +75,8 @@ class CostTopk(Cost):
         """Neighbours side by side, unless there are none or batches are to be random."""
         import torch
 
+        from tokbench.nn.order import neighbour_order
+
         if self.config.batches == "random" or self.config.neighbours == 1:
             return None
         embeddings = torch.tensor(catalog.embeddings, device=model.mean.device)
@@ -131,29 +132,6 @@ def nearest(x: Tensor, count: int) -> NDArray[np.int64]:
         alike.scatter_(1, own, -torch.inf)
         rows.append(alike.topk(min(count, len(x) - 1), dim=-1).indices.cpu())
     return torch.cat(rows).numpy()
-
-
-def neighbour_order(near: NDArray[np.int64]) -> Order:
-    """Draws orders in which every item stands once, groups of neighbours side by side.
-
-    Items are visited at random; one that is still free brings along those of its neighbours
-    near[n] that are free too. The groups are then shuffled, so that what an epoch leaves out at its
-    end is not always the rest whose neighbours had gone.
-    """
-    import torch
-
-    def draw(generator: torch.Generator) -> Tensor:
-        free = np.ones(len(near), bool)
-        groups = []
-        for item in torch.randperm(len(near), generator=generator).numpy():
-            if free[item]:
-                group = np.append(item, near[item][free[near[item]]])
-                free[group] = False
-                groups.append(group)
-        shuffled = torch.randperm(len(groups), generator=generator)
-        return torch.from_numpy(np.concatenate([groups[g] for g in shuffled]))
-
-    return draw
 
 
 @hookimpl

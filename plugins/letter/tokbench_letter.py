@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # torch and scipy are imported where they are used, so that l
     from torch import Tensor
 
     from tokbench.nn.fit import Batch, LossTerms, QuantizedAutoencoder, Terms
-    from tokbench.types import Catalog, Sequences
+    from tokbench.types import Catalog
 
 
 class Letter(RqVae):
@@ -87,13 +87,16 @@ class Letter(RqVae):
         """RQ-VAE's terms and LETTER's two. Raises ConfigError without training interactions."""
         import torch
 
+        from tokbench.nn.cooccurrence import cooccurrences
+
         if catalog.interactions is None:
             raise ConfigError(
                 "letter needs training interactions, and this catalogue has none (run it through "
                 "tokbench, or set Catalog.interactions)"
             )
         c, device = self.config, model.mean.device
-        counts = cooccurrences(catalog.interactions, len(catalog), c.window)
+        rows = catalog.interactions
+        counts = cooccurrences(rows.offsets, rows.items, len(catalog), window=c.window)
         h = torch.from_numpy(collaborative_embeddings(counts, c.latent_dim)).to(device)
         clusters = CodeClusters(model, c.clusters, every=max(1, len(catalog) // c.batch_size))
 
@@ -182,21 +185,6 @@ def same_cluster(book: NDArray[np.float32], clusters: int) -> Tensor:
     lower, upper = max(2, int(share / 2)), max(3, int(np.ceil(2.4 * share)))
     labels = torch.from_numpy(bounded_kmeans(book, clusters, lower=lower, upper=upper, seed=0))
     return (labels[:, None] == labels[None, :]).fill_diagonal_(False)
-
-
-def cooccurrences(sequences: Sequences, items: int, window: int) -> csr_array:
-    """Symmetric counts [N, N]: how often two different items stand at most `window` apart."""
-    from scipy.sparse import coo_array, csr_array
-
-    row = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    pairs = []
-    for apart in range(1, window + 1):
-        same = row[apart:] == row[:-apart]
-        pairs.append(np.stack([sequences.items[:-apart][same], sequences.items[apart:][same]]))
-    one, two = np.concatenate(pairs, axis=1)
-    one, two = one[one != two], two[one != two]
-    counts = coo_array((np.ones(len(one)), (one, two)), shape=(items, items)).tocsr()
-    return csr_array(counts + counts.T)
 
 
 def collaborative_embeddings(counts: csr_array, width: int) -> NDArray[np.float32]:

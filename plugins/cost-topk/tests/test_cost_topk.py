@@ -16,7 +16,7 @@ from tokbench.nn.losses import contrastive_loss
 from tokbench.testing import assert_conforms
 from tokbench.testing.worlds import catalog
 from tokbench.tokenizers.cost import Cost
-from tokbench_cost_topk import CostTopk, nearest, neighbour_order, topk_contrastive_loss
+from tokbench_cost_topk import CostTopk, nearest, topk_contrastive_loss
 
 SMALL: dict[str, Any] = {
     "codebook_size": 16,
@@ -126,18 +126,6 @@ def test_nearest_others_by_cosine() -> None:
     np.fill_diagonal(alike, -2)
     assert np.array_equal(nearest(x, 3), np.argsort(-alike, axis=1)[:, :3])
     assert nearest(x[:3], 9).shape == (3, 2)
-
-
-def test_an_order_has_every_item_once_and_neighbours_together() -> None:
-    near = np.array([[n ^ 1] for n in range(40)])  # 0 with 1, 2 with 3, ...
-    order = neighbour_order(near)
-    one, two = order(torch.Generator().manual_seed(0)), order(torch.Generator().manual_seed(1))
-    again = order(torch.Generator().manual_seed(0))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, two)
-    for drawn in (one, two):
-        assert sorted(drawn.tolist()) == list(range(40))
-        assert torch.equal(drawn[0::2] ^ 1, drawn[1::2])
 
 
 def test_training_meets_neighbours_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:

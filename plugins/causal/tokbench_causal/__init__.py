@@ -1,0 +1,287 @@
+"""A decoder-only generator: one stack reads a history's codes and writes the next item's.
+
+The flattened codes of a sequence are one text, and every position is trained in one pass, as in GPT
+(Radford et al. 2018); over semantic ids LC-Rec (arXiv 2311.09049) and OneRec (arXiv 2502.18965)
+write items so. Layers, tokens, schedule, search and selection are those of `tiger`, so that the two
+differ in the shape of the network and in little else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench import hookimpl, option
+from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, batches
+from tokbench.errors import ConfigError
+from tokbench.metrics import ndcg, recall
+from tokbench.placement import place
+from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
+
+if TYPE_CHECKING:  # torch is imported where it is used, so that listing generators stays fast
+    from tokbench_causal.network import Network
+
+# Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
+TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
+SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**20}
+
+
+class Causal(Generator):
+    """Decoder-only over semantic IDs, trained on every position in one pass."""
+
+    name = "causal"
+    citation = "Zheng et al., LC-Rec, ICDE 2024, arXiv 2311.09049 (a decoder over semantic ids)"
+    deviations = (
+        "trained from scratch on codes alone: LC-Rec tunes a language model that reads text too",
+        "as deep and wide as tiger's encoder and decoder together, not as a language model",
+    )
+
+    class Config(Generator.Config):
+        """The defaults are tiger's, with its two stacks on top of each other."""
+
+        layers: int = option(8, ge=1, le=48, description="self-attention layers")
+        d_model: int = option(128, ge=8, le=2048, description="width of a token")
+        d_ff: int = option(1024, ge=8, le=8192, description="width inside a feed-forward block")
+        heads: int = option(6, ge=1, le=32, description="attention heads")
+        d_head: int = option(64, ge=4, le=256, description="width of a head")
+        dropout: float = option(0.1, ge=0.0, lt=1.0, description="dropout rate")
+        history_items: int = option(20, ge=1, le=1000, description="items of a history, last ones")
+        batch_size: int = option(
+            64, ge=1, description="windows of a step, each of up to history_items + 1 items"
+        )
+        epochs: int = option(200, ge=1, description="passes over the training data, at most")
+        learning_rate: float = option(1e-3, gt=0.0, description="rate after the warm-up")
+        schedule: Literal["constant", "inverse-sqrt", "cosine"] = option(
+            "constant", description="what the rate does after the warm-up"
+        )
+        warmup_steps: int = option(1000, ge=0, description="steps of linear warm-up")
+        weight_decay: float = option(0.0, ge=0.0, description="AdamW's decoupled weight decay")
+        label_smoothing: float = option(
+            0.0, ge=0.0, lt=1.0, description="share of a label spread over the whole vocabulary"
+        )
+        eval_every: int = option(1, ge=1, description="epochs between two validations")
+        patience: int = option(
+            20, ge=1, description="validations without a better NDCG@10 before training stops"
+        )
+        validation_users: int = option(
+            0, ge=0, description="validation users to select on, drawn by the seed; 0 = all"
+        )
+        validation_width: int = option(20, ge=10, description="beam width in validation")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # two cores, a few minutes on 5,000 users
+        "quick": {
+            "layers": 4,
+            "d_model": 64,
+            "d_ff": 256,
+            "heads": 4,
+            "d_head": 16,
+            "epochs": 60,
+            "learning_rate": 3e-3,
+            "schedule": "cosine",
+            "warmup_steps": 100,
+            "eval_every": 5,
+            "patience": 6,
+            "validation_users": 1500,
+        },
+        # seconds, on some 300 items and 1,000 users
+        "toy": {
+            "layers": 2,
+            "d_model": 64,
+            "d_ff": 128,
+            "heads": 4,
+            "d_head": 16,
+            "history_items": 10,
+            "epochs": 20,
+            "learning_rate": 5e-3,
+            "schedule": "cosine",
+            "warmup_steps": 20,
+            "eval_every": 5,
+            "validation_users": 500,
+        },
+    }
+
+    def train(
+        self,
+        catalog: Catalog,
+        histories: Histories,
+        ids: SemanticIds,
+        *,
+        seed: int,
+        runtime: Runtime,
+    ) -> CausalModel:
+        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+
+        Same seed, same thread count, same weights, bit for bit on a CPU. Torch's global generator
+        is left as found.
+        """
+        import torch
+
+        if not (histories.train.lengths > 1).any():
+            raise ConfigError("causal needs a training sequence of at least two items, found none")
+        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(seed)
+            model = CausalModel(self.config, ids, runtime.device)
+            _fit(model, histories, np.random.default_rng(seed), runtime)
+        return model
+
+    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> CausalModel:
+        """The model whose `state()` this was; it moves to the device of its first `generate`."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            model = CausalModel(self.config, ids, "cpu")
+        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        model.network.load_state_dict(weights)
+        return model
+
+
+class CausalModel(GeneratorModel):
+    """A trained network and the tuples it may write."""
+
+    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
+        from tokbench.nn.transformer import START, Size
+        from tokbench_causal.network import Network
+
+        self.config, self.ids, self.start = config, ids, START
+        base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])  # level m's code 0 as a token
+        self.tokens: Ints = ids.codes.astype(np.int64) + base  # [N, M]
+        self.tuples, _, _ = ids.groups()
+        self.tuple_tokens: Ints = self.tuples.astype(np.int64) + base
+        size = Size(
+            vocabulary=1 + sum(ids.level_sizes),
+            d_model=config.d_model,
+            d_ff=config.d_ff,
+            heads=config.heads,
+            d_head=config.d_head,
+            encoder_layers=config.layers,
+            decoder_layers=0,
+            dropout=config.dropout,
+        )
+        self.network: Network = Network(size).to(device).eval()
+
+    def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
+        """The `width` likeliest tuples for each history, of which the last `history_items` count.
+
+        Scores are log-probabilities over the whole vocabulary. An empty history is allowed.
+        """
+        self.network.to(runtime.device)
+        with runtime.progress.track("generate", total=len(histories)) as advance:
+            rows, scores = self._search(histories, width, runtime.device, advance)
+        return Beams(np.where(rows[..., None] >= 0, self.tuples[rows], -1), scores)
+
+    def _search(
+        self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
+    ) -> tuple[Ints, NDArray[np.float32]]:
+        """Rows of `tuples` and scores, [Q, width]; histories of one length go together, so that
+        nothing is padded."""
+        import torch
+
+        from tokbench.nn.beam import PrefixTree
+        from tokbench_causal.network import search
+
+        tree = PrefixTree.of(self.tuple_tokens, device)
+        width_ = min(width, len(tree))
+        rows = np.full((len(histories), width), -1, np.int64)
+        scores = np.full((len(histories), width), -np.inf, np.float32)
+        kept = np.minimum(histories.lengths, self.config.history_items)
+        budget = SEARCH_TOKENS["cpu" if device == "cpu" else "cuda"]
+        self.network.eval()
+        for length in np.unique(kept):
+            queries = np.flatnonzero(kept == length)
+            most = max(1, budget // ((1 + int(length) + width_) * self.ids.levels))
+            for block in batches(len(queries), most):
+                group = queries[block]
+                ends = histories.offsets[group + 1][:, None]
+                items = histories.items[ends - length + np.arange(length)]
+                read = self.tokens[items].reshape(len(group), -1)
+                tokens = np.insert(read, 0, self.start, axis=1)
+                found, score = search(
+                    self.network, tree, torch.from_numpy(tokens).to(device), width_
+                )
+                rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
+                advance(len(group))
+        return rows, scores
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The weights, float32."""
+        return {
+            name: value.detach().cpu().numpy().copy()
+            for name, value in self.network.state_dict().items()
+        }
+
+
+def _fit(
+    model: CausalModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
+) -> None:
+    """Train `model` in place, ending with the weights of its best validation."""
+    from tokbench.nn.packing import sequence_windows
+    from tokbench.nn.seq2seq import Recipe
+    from tokbench_causal.training import Rows, train_epochs
+
+    config, began = model.config, time.perf_counter()
+    queries = _subset(histories.validation, config.validation_users, rng)
+    windows = sequence_windows(histories.train.offsets, config.history_items)
+    budget = TRAIN_TOKENS["cpu" if runtime.device == "cpu" else "cuda"]
+    rows = Rows(histories.train.items, model.tokens, budget=budget, device=runtime.device)
+    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
+    best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
+
+    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
+
+        def after_epoch(epoch: int, loss: float) -> bool:
+            nonlocal best
+            if epoch % config.eval_every and epoch != config.epochs:
+                runtime.log(epoch=epoch, loss=loss, seconds=time.perf_counter() - began)
+                return False
+            scores = validate(model, queries, config.validation_width, runtime)
+            runtime.log(epoch=epoch, loss=loss, **scores, seconds=time.perf_counter() - began)
+            if scores["validation_ndcg10"] > best[0]:
+                weights = {n: w.detach().clone() for n, w in model.network.state_dict().items()}
+                best = (scores["validation_ndcg10"], epoch, weights)
+            return bool(epoch - best[1] >= config.patience * config.eval_every)
+
+        train_epochs(
+            model.network,
+            rows,
+            windows,
+            recipe,
+            rng=rng,
+            after_epoch=after_epoch,
+            after_batch=lambda count, loss: advance(count, f"loss {loss:.3f}"),
+        )
+    model.network.load_state_dict(best[2])
+    model.network.eval()
+
+
+def validate(
+    model: CausalModel, queries: Queries, width: int, runtime: Runtime
+) -> dict[str, float]:
+    """Recall@10 and NDCG@10 over items, expected under ties, by the real beam search."""
+    quiet = Runtime(device=runtime.device, progress=Quiet())
+    beams = model.generate(queries.histories, width=width, runtime=quiet)
+    placement = place(beams, model.ids, queries.targets)
+    return {
+        "validation_ndcg10": float(ndcg(placement, 10).mean()),
+        "validation_recall10": float(recall(placement, 10).mean()),
+    }
+
+
+def _subset(queries: Queries, count: int, rng: np.random.Generator) -> Queries:
+    """`count` of the queries drawn without replacement, in order; all of them for 0."""
+    if count == 0 or count >= len(queries):
+        return queries
+    rows = np.sort(rng.choice(len(queries), count, replace=False))
+    histories = Sequences.of([queries.histories[row] for row in rows])
+    return Queries(queries.users[rows], histories, queries.targets[rows])
+
+
+@hookimpl
+def register_generators() -> list[type[Causal]]:
+    """What this package offers."""
+    return [Causal]
