@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
 from tokbench.errors import ConfigError
+from tokbench.generators.neighbourhood import has_repeats
 from tokbench.metrics import ndcg, recall
 from tokbench.placement import place
 from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
@@ -27,7 +28,8 @@ class SasRec(Generator):
 
     The levels of a tuple are not looked at: each distinct tuple is one class with an embedding of
     its own, so the tokenizer matters only by which items share a tuple. Options were chosen on
-    the validation users of office-5core alone (benchmarks/baseline_tuning).
+    the validation users of office-5core alone (benchmarks/baseline_tuning). The history's own
+    tuples are proposed last, unless some training row has an item twice.
     """
 
     name = "sasrec"
@@ -102,6 +104,7 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(seed)
             model = SasRecModel(self.config, ids, runtime.device)
+            model.repeats = has_repeats(histories.train)
             _fit(model, histories, np.random.default_rng(seed), runtime)
         return model
 
@@ -112,6 +115,7 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=[]):
             model = SasRecModel(self.config, ids, "cpu")
         weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        model.repeats = bool(weights.pop(REPEATS))
         model.network.load_state_dict(weights)
         return model
 
@@ -127,7 +131,7 @@ class SasRecModel(GeneratorModel):
                 f"sasrec: width {config.width} is not a multiple of heads {config.heads}; "
                 "set sasrec.width or sasrec.heads"
             )
-        self.config, self.ids = config, ids
+        self.config, self.ids, self.repeats = config, ids, True
         self.tuples, self.member, _ = ids.groups()
         network = Network(
             classes=len(self.tuples),
@@ -142,7 +146,8 @@ class SasRecModel(GeneratorModel):
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The `width` likeliest tuples after each history, of which the last items count.
 
-        Scores are log-probabilities over all tuples. An empty history is allowed.
+        Scores are log-probabilities over all tuples, lowered by OWN for the history's own, unless
+        training has repeats. An empty history is allowed.
         """
         import torch
 
@@ -161,7 +166,10 @@ class SasRecModel(GeneratorModel):
                     last = torch.from_numpy(kept[part])
                     with torch.inference_mode():
                         hidden = network(inputs.to(runtime.device))[range(len(part)), last]
-                        found = network.logits(hidden).log_softmax(-1).topk(best)
+                        score = network.logits(hidden).log_softmax(-1)
+                        if not self.repeats:
+                            score[self._own(histories, part)] -= OWN
+                        found = score.topk(best)
                     chosen[part, :best] = found.indices.cpu()
                     scores[part, :best] = found.values.float().cpu()
                     advance(len(part))
@@ -177,14 +185,22 @@ class SasRecModel(GeneratorModel):
         classes = np.where(inside, self.member[items], start)
         return np.concatenate([np.full((len(rows), 1), start), classes], axis=1)
 
+    def _own(self, histories: Sequences, rows: Ints) -> tuple[Ints, Ints]:
+        """(row of `rows`, class) of everything in these histories, each pair once."""
+        own = [np.unique(self.member[histories[row]]) for row in rows]
+        return np.repeat(np.arange(len(rows)), list(map(len, own))), np.concatenate(own)
+
     def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32."""
-        return {
+        """The weights, float32, and whether training had repeats."""
+        weights = {
             name: value.detach().cpu().numpy().copy()
             for name, value in self.network.state_dict().items()
         }
+        return weights | {REPEATS: np.array(self.repeats, np.int8)}
 
 
+REPEATS = "repeats"
+OWN = 1000.0  # more than any two log-probabilities differ by
 PLACES = 2**14  # places of a chunk in inference
 TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is large
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB
