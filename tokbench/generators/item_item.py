@@ -95,6 +95,7 @@ def pair_counts(train: Sequences, ids: SemanticIds, decay: float, backward: floa
         inside = row[:-distance] == row[distance:]
         before, after = train.items[:-distance][inside], train.items[distance:][inside]
         weight = np.full(len(before), decay ** (distance - 1))
-        counts += sparse.csr_array((weight, (before, member[after])), shape=counts.shape)
-        counts += sparse.csr_array((weight * backward, (after, member[before])), shape=counts.shape)
+        ahead = sparse.csr_array((weight, (before, member[after])), shape=counts.shape)
+        behind = sparse.csr_array((weight * backward, (after, member[before])), shape=counts.shape)
+        counts = counts + ahead + behind
     return counts
