@@ -2,7 +2,7 @@
 
     python benchmarks/baseline_tuning/measure.py DATASET_FOLDER OUT.jsonl < settings.txt
 
-A setting is a line such as `sasrec width=64 dropout=0.3 seed=1`, options beside the defaults. Only
+A setting is a line such as `sasrec width=64 dropout=0.3 seed=1`, the rest being defaults. Only
 the validation targets are looked at: the test items of the split are not used here. Codes are
 `item-id`, embeddings MiniLM's (extra `minilm`). `trials.jsonl` beside this file holds the trials on
 office-5core (leave-one-out) behind the present defaults.
@@ -65,8 +65,10 @@ def main() -> None:
         for name, *words in settings:
             given = dict(word.split("=", 1) for word in words)
             seed = int(given.pop("seed", 0))
-            row = trial(known[name].of(**given), seen, histories, ids, seed)
-            text = json.dumps({"generator": name, "seed": seed, "options": given, **row})
+            generator = known[name].of(**given)
+            config = generator.config.model_dump()
+            row = trial(generator, seen, histories, ids, seed)
+            text = json.dumps({"generator": name, "seed": seed, "options": config, **row})
             stream.write(text + "\n")
             stream.flush()
             print(text, flush=True)

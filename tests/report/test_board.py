@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tokbench.intervals import bootstrap
 from tokbench.record import Record
 from tokbench.report.board import FIGURES, make_boards
 from tokbench.report.render import as_csv, as_json, markdown, sparkline
+from tokbench.spec import BASELINES
 
 
 def by_hand(record: Record, k: int) -> list[float]:
@@ -97,6 +99,22 @@ def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
     assert heads == sorted(heads, reverse=True)
     text = markdown([board])
     assert "a stranger's mistake" in text
+
+
+def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
+    """Which may be any of them, seeds averaged; baselines themselves have no remark."""
+    (board,) = make_boards(run_tiny(tmp_path, seeds=(0, 1)))
+    found = {row.generator: row for row in board.rows if row.is_baseline}
+    assert sorted(found) == sorted(BASELINES)
+    assert [row.seeds for row in found.values() if row.generator == "sasrec"] == [2]
+    best = max(row.values["recall@10"] for row in found.values())
+    assert {row.remark for row in found.values()} == {""}
+    (other,) = (row for row in board.rows if not row.is_baseline)
+    assert other.intervals["recall@10"][0] <= best
+    named = other.remark.rpartition(" ")[2]
+    assert found[named].values["recall@10"] == best
+    mixed = replace(found["bigram"], tokenizer="hashed")
+    assert not mixed.is_baseline, "over other codes the generator is no baseline"
 
 
 def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:

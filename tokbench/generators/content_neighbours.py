@@ -35,8 +35,8 @@ class ContentNeighbours(Generator):
     class Config(Generator.Config):
         """Which neighbours, and how much of the history asks for them."""
 
-        neighbours: int = option(200, ge=1, description="neighbours kept of each item")
-        window: int = option(50, ge=1, description="items of a history, last ones; 1: the last")
+        neighbours: int = option(100, ge=1, description="neighbours kept of each item")
+        window: int = option(1, ge=1, description="items of a history, last ones")
         recency: float = option(
             0.6, gt=0.0, le=1.0, description="weight of a history's item per step back"
         )

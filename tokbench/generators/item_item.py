@@ -52,9 +52,9 @@ class ItemItem(Generator):
             0.5, ge=0.0, le=1.0, paper=1, description="weight of what came before an item"
         )
         shrink: float = option(
-            5.0, ge=0.0, paper=0, description="added to the denominator: distrust of rare items"
+            10.0, ge=0.0, paper=0, description="added to the denominator: distrust of rare items"
         )
-        neighbours: int = option(200, ge=1, description="neighbours kept of each item")
+        neighbours: int = option(100, ge=1, description="neighbours kept of each item")
         window: int = option(50, ge=1, description="items of a history, last ones")
         recency: float = option(
             0.6, gt=0.0, le=1.0, paper=1, description="weight of a history's item per step back"
@@ -95,6 +95,7 @@ def pair_counts(train: Sequences, ids: SemanticIds, decay: float, backward: floa
         inside = row[:-distance] == row[distance:]
         before, after = train.items[:-distance][inside], train.items[distance:][inside]
         weight = np.full(len(before), decay ** (distance - 1))
-        counts += sparse.csr_array((weight, (before, member[after])), shape=counts.shape)
-        counts += sparse.csr_array((weight * backward, (after, member[before])), shape=counts.shape)
+        ahead = sparse.csr_array((weight, (before, member[after])), shape=counts.shape)
+        behind = sparse.csr_array((weight * backward, (after, member[before])), shape=counts.shape)
+        counts = counts + ahead + behind
     return counts

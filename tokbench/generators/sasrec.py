@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
 from tokbench.errors import ConfigError
+from tokbench.generators.neighbourhood import has_repeats
 from tokbench.metrics import ndcg, recall
 from tokbench.placement import place
 from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
@@ -27,7 +28,8 @@ class SasRec(Generator):
 
     The levels of a tuple are not looked at: each distinct tuple is one class with an embedding of
     its own, so the tokenizer matters only by which items share a tuple. Options were chosen on
-    the validation users of office-5core alone (benchmarks/baseline_tuning).
+    the validation users of office-5core alone (benchmarks/baseline_tuning). The history's own
+    tuples are proposed last, unless some training row has an item twice.
     """
 
     name = "sasrec"
@@ -49,13 +51,15 @@ class SasRec(Generator):
         """The defaults are tuned on validation; SASRec's own are under `paper`."""
 
         layers: int = option(2, ge=1, le=24, description="blocks")
-        width: int = option(128, ge=8, le=2048, paper=50, description="width of an item")
+        width: int = option(64, ge=8, le=2048, paper=50, description="width of an item")
         heads: int = option(2, ge=1, le=32, paper=1, description="attention heads")
-        dropout: float = option(0.5, ge=0.0, lt=1.0, description="dropout rate")
+        dropout: float = option(0.3, ge=0.0, lt=1.0, paper=0.5, description="dropout rate")
         history_items: int = option(50, ge=1, le=1000, description="items of a history, last ones")
         batch_size: int = option(128, ge=1, description="windows of up to history_items + 1 items")
         epochs: int = option(200, ge=1, description="passes over the training data, at most")
-        learning_rate: float = option(1e-3, gt=0.0, description="rate after the warm-up")
+        learning_rate: float = option(
+            2e-3, gt=0.0, paper=1e-3, description="rate after the warm-up"
+        )
         warmup_steps: int = option(100, ge=0, paper=0, description="steps of linear warm-up")
         weight_decay: float = option(
             0.0, ge=0.0, description="AdamW's decoupled weight decay, of all weights"
@@ -66,7 +70,9 @@ class SasRec(Generator):
         )
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"width": 64, "epochs": 60, "eval_every": 2, "patience": 5},
+        # two cores, a few minutes on 5,000 users
+        "quick": {"epochs": 20, "patience": 4},
+        # seconds, on some 300 items and 1,000 users
         "toy": {
             "layers": 1,
             "width": 32,
@@ -102,6 +108,7 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(seed)
             model = SasRecModel(self.config, ids, runtime.device)
+            model.repeats = has_repeats(histories.train)
             _fit(model, histories, np.random.default_rng(seed), runtime)
         return model
 
@@ -112,6 +119,7 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=[]):
             model = SasRecModel(self.config, ids, "cpu")
         weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        model.repeats = bool(weights.pop(REPEATS))
         model.network.load_state_dict(weights)
         return model
 
@@ -127,7 +135,7 @@ class SasRecModel(GeneratorModel):
                 f"sasrec: width {config.width} is not a multiple of heads {config.heads}; "
                 "set sasrec.width or sasrec.heads"
             )
-        self.config, self.ids = config, ids
+        self.config, self.ids, self.repeats = config, ids, True
         self.tuples, self.member, _ = ids.groups()
         network = Network(
             classes=len(self.tuples),
@@ -142,7 +150,8 @@ class SasRecModel(GeneratorModel):
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The `width` likeliest tuples after each history, of which the last items count.
 
-        Scores are log-probabilities over all tuples. An empty history is allowed.
+        Scores are log-probabilities over all tuples, lowered by OWN for the history's own, unless
+        training has repeats. An empty history is allowed.
         """
         import torch
 
@@ -161,7 +170,10 @@ class SasRecModel(GeneratorModel):
                     last = torch.from_numpy(kept[part])
                     with torch.inference_mode():
                         hidden = network(inputs.to(runtime.device))[range(len(part)), last]
-                        found = network.logits(hidden).log_softmax(-1).topk(best)
+                        score = network.logits(hidden).log_softmax(-1)
+                        if not self.repeats:
+                            score[self._own(histories, part)] -= OWN
+                        found = score.topk(best)
                     chosen[part, :best] = found.indices.cpu()
                     scores[part, :best] = found.values.float().cpu()
                     advance(len(part))
@@ -177,14 +189,22 @@ class SasRecModel(GeneratorModel):
         classes = np.where(inside, self.member[items], start)
         return np.concatenate([np.full((len(rows), 1), start), classes], axis=1)
 
+    def _own(self, histories: Sequences, rows: Ints) -> tuple[Ints, Ints]:
+        """(row of `rows`, class) of everything in these histories, each pair once."""
+        own = [np.unique(self.member[histories[row]]) for row in rows]
+        return np.repeat(np.arange(len(rows)), list(map(len, own))), np.concatenate(own)
+
     def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32."""
-        return {
+        """The weights, float32, and whether training had repeats."""
+        weights = {
             name: value.detach().cpu().numpy().copy()
             for name, value in self.network.state_dict().items()
         }
+        return weights | {REPEATS: np.array(self.repeats, np.int8)}
 
 
+REPEATS = "repeats"
+OWN = 1000.0  # more than any two log-probabilities differ by
 PLACES = 2**14  # places of a chunk in inference
 TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is large
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB

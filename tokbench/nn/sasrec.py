@@ -160,7 +160,8 @@ def train_epochs(
                 loss, found = summed_loss(model, *(torch.from_numpy(a).to(device) for a in chunk))
                 torch.autograd.backward(loss)
                 total, count = total + float(loss.detach()), count + found
-            torch._foreach_div_([p.grad for p in model.parameters()], float(count))
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            torch._foreach_div_(gradients, float(count))
             optimizer.step()
             summed, places = summed + total, places + count
             after_batch(len(rows), total / count)
