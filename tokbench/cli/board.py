@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tokbench.record import Record
     from tokbench.report.published import Against
+    from tokbench.report.sheet import Sheet
 
 
 def print_board(records: Sequence[Record]) -> None:
@@ -24,6 +25,18 @@ def print_board(records: Sequence[Record]) -> None:
         for method, error in board.failed:
             console.print(f"failed: {method}: {error}", style="red", markup=False)
     console.print(NOTE, style="dim", markup=False, highlight=False)
+
+
+def print_sheets(sheets: Sequence[Sheet]) -> None:
+    """Print each table with its words."""
+    from tokbench.cli.screen import screen
+    from tokbench.report.sheet import rich_table
+
+    console = screen()
+    for sheet in sheets:
+        console.print(rich_table(sheet))
+        if sheet.words:
+            console.print(sheet.words, style="dim", markup=False, highlight=False)
 
 
 def print_against(found: Sequence[Against]) -> None:
