@@ -20,6 +20,7 @@ from tokbench.intervals import bootstrap
 from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Packed, Record
 from tokbench.report.groups import rank_groups
+from tokbench.report.random_line import random_lines
 from tokbench.report.seeds import sd_by_axis
 from tokbench.report.training import Training, trained
 from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
@@ -89,6 +90,7 @@ class Board:
     failed: tuple[tuple[str, str], ...]  # (method, error)
     run_sd: float | None = None  # of Recall@10 from one training run to the next, pooled over rows
     run_df: int = 0  # degrees of freedom behind it
+    random_duplicates: tuple[tuple[str, float], ...] = ()  # see report/random_line.py
 
 
 def make_boards(records: Sequence[Record]) -> list[Board]:
@@ -135,7 +137,8 @@ def _board(records: Sequence[Record]) -> Board:
     grouped = tuple(_grouped(rows, done, training))
     headline = FIGURES.index(HEADLINE)
     run_sd = float(np.sqrt(training.variance[headline])) if training.df else None
-    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df)
+    lines = random_lines(records)
+    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df, lines)
 
 
 def training_of(done: dict[Method, list[Record]]) -> Training:
