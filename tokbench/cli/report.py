@@ -23,6 +23,17 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 @click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
 @click.option("--against", type=click.Choice(["paper"]), default=None,
               help="Print our figures beside those that papers print.")  # fmt: skip
+@click.option("--slices", "sheet", flag_value="slices",
+              help="Recall@10 and NDCG@10 of parts of the users: head and tail items, short and "
+              "long histories, collisions, days.")  # fmt: skip
+@click.option("--intrinsic", "sheet", flag_value="intrinsic",
+              help="Measures of the tokenizers' codes beside Recall@10, and whether any predicts "
+              "it.")  # fmt: skip
+@click.option("--costs", "sheet", flag_value="costs",
+              help="Seconds, users/s, memory, parameters and tokens of every row.")  # fmt: skip
+@click.option("--decoding", "sheet", flag_value="decoding",
+              help="At which level beams lose the target, and what an exhaustive search would "
+              "find.")  # fmt: skip
 @click.option("--html", "site", type=click.Path(file_okay=False, path_type=Path), default=None,
               metavar="DIR", help="Write the boards as a site into DIR: opens from a folder, "
               "loads nothing from elsewhere.")  # fmt: skip
@@ -32,13 +43,17 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
               "it before you publish. Repeatable.")  # fmt: skip
 def report_command(
     results: Path, form: str, dataset: str | None, against: str | None,
-    site: Path | None, titles: tuple[str, ...],
+    sheet: str | None, site: Path | None, titles: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Print the boards made from the records under RESULTS: Recall and NDCG @5, 10, 20, 40."""
     if titles and site is None:
         raise click.UsageError("--titles goes into the pages of --html DIR: name that folder")
-    if site is not None and (against or form != "terminal"):
-        raise click.UsageError("--html writes a site of its own: leave out --format and --against")
+    if site is not None and (against or sheet or form != "terminal"):
+        raise click.UsageError(
+            "--html writes a site of its own: leave out --format, --against and other tables"
+        )
+    if against and sheet:
+        raise click.UsageError(f"--against and --{sheet} are two tables: ask for one at a time")
     from tokbench.errors import RecordError
     from tokbench.record import read_records
 
@@ -61,6 +76,9 @@ def report_command(
     if against:
         _print_against(records, form)
         return
+    if sheet:
+        _print_sheets(records, sheet, form)
+        return
     if form == "terminal":
         from tokbench.cli.board import print_board
 
@@ -72,6 +90,26 @@ def report_command(
 
     forms = {"markdown": markdown, "csv": as_csv, "json": as_json, "latex": latex}
     click.echo(forms[form](make_boards(records)), nl=False)
+
+
+def _print_sheets(records: Sequence[Record], name: str, form: str) -> None:
+    from tokbench.report import costs, intrinsic, sheet, slices
+
+    makers = {"slices": slices.slice_sheets, "intrinsic": intrinsic.intrinsic_sheets,
+              "costs": costs.cost_sheets, "decoding": costs.decoding_sheets}  # fmt: skip
+    forms = {"markdown": sheet.as_markdown, "csv": sheet.as_csv, "json": sheet.as_json}
+    if form != "terminal" and form not in forms:
+        raise click.UsageError(f"--{name} has no format {form}: use {', '.join(forms)}")
+    sheets = makers[name](records)
+    if not sheets:
+        click.echo(f"none of these records has what --{name} shows; records made by this version "
+                   "have it (item-id codes are not measured)", err=True)  # fmt: skip
+    if form in forms:
+        click.echo(forms[form](sheets), nl=False)
+    else:
+        from tokbench.cli.board import print_sheets
+
+        print_sheets(sheets)
 
 
 def _print_against(records: Sequence[Record], form: str) -> None:

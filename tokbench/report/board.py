@@ -20,6 +20,7 @@ from tokbench.intervals import bootstrap
 from tokbench.metrics import CUTOFFS, ndcg, recall
 from tokbench.record import Packed, Record
 from tokbench.report.groups import rank_groups
+from tokbench.report.random_line import random_lines
 from tokbench.report.seeds import sd_by_axis
 from tokbench.report.training import Training, trained
 from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
@@ -90,6 +91,7 @@ class Board:
     run_sd: float | None = None  # of Recall@10 from one training run to the next, pooled over rows
     run_df: int = 0  # degrees of freedom behind it
     superseded: int = 0  # records of earlier code, left out
+    random_duplicates: tuple[tuple[str, float], ...] = ()  # see report/random_line.py
 
 
 def make_boards(records: Sequence[Record]) -> list[Board]:
@@ -152,7 +154,15 @@ def _board(records: Sequence[Record]) -> Board:
     headline = FIGURES.index(HEADLINE)
     run_sd = float(np.sqrt(training.variance[headline])) if training.df else None
     superseded = sum(r.status == "done" for r in records) - sum(len(rs) for rs in done.values())
-    return Board(title_of(records), grouped, tuple(failed), run_sd, training.df, superseded)
+    return Board(
+        title_of(records),
+        grouped,
+        tuple(failed),
+        run_sd,
+        training.df,
+        superseded,
+        random_lines(records),
+    )
 
 
 def training_of(done: dict[Method, list[Record]]) -> Training:

@@ -70,6 +70,12 @@ def runs_words(board: Board) -> str:
     return said
 
 
+def random_words(board: Board) -> str:
+    """What duplicates are to be read against, in a sentence; '' where no row has codes."""
+    shapes = [f"{100 * rate:.1f} % ({shape})" for shape, rate in board.random_duplicates]
+    return f"Duplicates expected of random codes: {', '.join(shapes)}." if shapes else ""
+
+
 def axes_words(row: Row) -> str:
     """Standard deviation of Recall@10 along each seed axis, where the records tell."""
     words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
@@ -133,7 +139,7 @@ def markdown(boards: Sequence[Board]) -> str:
             [row.tokenizer, row.policy, row.generator, *detail_cells(row)] for row in board.rows
         ]
         parts.append(markdown_table(["tokenizer", "policy", "generator", *DETAILS], behind))
-        parts += [f"{runs_words(board)}\n"]
+        parts += [f"{words}\n" for words in (runs_words(board), random_words(board)) if words]
         parts += [f"Failed: {method}: {error}\n" for method, error in board.failed]
     return "\n".join([*parts, NOTE, ""])
 

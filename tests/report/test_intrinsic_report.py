@@ -1,0 +1,97 @@
+"""The intrinsic table: means over seeds beside the Recall of the same records, and the line that
+random codes would be on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_grid import run_tiny
+from tokbench.report.board import make_boards
+from tokbench.report.costs import cost_sheets, costs_of, decoding_sheets
+from tokbench.report.intrinsic import intrinsic_sheets
+from tokbench.report.render import markdown
+
+
+def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1))
+    (sheet,) = intrinsic_sheets(records)
+    assert "generator echo" in sheet.title
+    assert set(sheet.heads[1:3]) == {"hashed", "hashed:wide"}, "item ids are not measured"
+    rows = {str(row[0]): row for row in sheet.rows}
+    for column, label in enumerate(sheet.heads[1:3], 1):
+        outcomes = [r.outcome for r in records if r.spec.tokenizer.label == label and r.outcome]
+        for figure, name in (("recall@10", "recall@10"), ("intrinsic/gini/tuples", "gini/tuples")):
+            mean = np.mean([outcome.figures[figure].value for outcome in outcomes])
+            assert rows[name][column] == pytest.approx(mean)
+    assert "stability/level1" in rows
+    assert sheet.words.startswith("Cannot tell whether any measure predicts Recall@10: 2 rows")
+
+
+def test_policies_and_generators_never_mix(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"))
+    titles = [sheet.title for sheet in intrinsic_sheets(records)]
+    assert [title.partition("policy ")[2] for title in titles] == [
+        "extra-token · generator echo",
+        "none · generator echo",
+    ]
+
+
+def test_policies_share_the_measures_of_the_raw_codes(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"), baselines=False)
+    one, two = (
+        {n: f.value for n, f in r.outcome.figures.items() if n.startswith("intrinsic/")}
+        for r in records
+        if r.outcome is not None
+    )
+    assert one == two
+    assert one
+    plain, longer = (record.outcome for record in records)
+    assert plain is not None
+    assert longer is not None
+    raw = longer.read_raw_ids()
+    assert raw is not None
+    assert raw.digest() == plain.read_ids().digest()
+
+
+def test_costs_by_hand(tmp_path: Path) -> None:
+    (record,) = run_tiny(tmp_path, baselines=False)
+    costs = record.provenance.costs | {
+        "generate": record.provenance.costs["generate"].model_copy(update={"seconds": 0.5}),
+        "train": record.provenance.costs["train"].model_copy(
+            update={"seconds": 2.0, "device_memory_mb": 7.0}
+        ),
+    }
+    assert record.outcome is not None
+    outcome = record.outcome.model_copy(update={"curves": {"train": [{"epoch": 3.0}]}})
+    provenance = record.provenance.model_copy(update={"costs": costs})
+    changed = record.model_copy(update={"provenance": provenance, "outcome": outcome})
+    found = costs_of(changed)
+    assert found["users_per_second"] == 16
+    assert found["sequences_per_second"] == 12, "8 users, 3 epochs, 2 s"
+    assert found["device_mb"] == 7.0
+    assert found["tokens_per_item"] == 2
+    (sheet,) = cost_sheets([changed])
+    assert sheet.rows[0][sheet.heads.index("users/s")] == 16
+
+
+def test_decoding_has_survival_for_every_row(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path)
+    (sheet,) = decoding_sheets(records)
+    assert len(sheet.rows) == len(records)
+    (hashed,) = (row for row in sheet.rows if row[0] == "hashed")
+    outcome = next(r.outcome for r in records if r.spec.tokenizer.label == "hashed")
+    assert outcome is not None
+    hits = float((outcome.read_placement().position >= 0).mean())
+    assert hashed[sheet.heads.index("survival/level2")] == pytest.approx(hits)
+
+
+def test_the_board_says_what_random_codes_would_show(tmp_path: Path) -> None:
+    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"))
+    (board,) = make_boards(records)
+    ((shape, rate),) = board.random_duplicates
+    assert shape == "4 x 4 codes for 12 items"
+    assert rate == pytest.approx(1 - 16 * (1 - (15 / 16) ** 12) / 12)
+    assert f"random codes: {100 * rate:.1f} %" in markdown([board])
