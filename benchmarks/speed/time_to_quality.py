@@ -36,7 +36,7 @@ USERS = 1000  # of validation
 
 def measure(quick: bool) -> list[Row]:
     """Seconds of theirs over ours, and the two encoders against each other."""
-    work = meaningful()
+    work = meaningful(small=quick)
     users = 100 if quick else USERS
     theirs = their_curve(work, epochs=1 if quick else EPOCHS, users=users)
     causal = our_curve(work, {"epochs": 2 if quick else 40, "validation_users": users})

@@ -49,10 +49,11 @@ def histories() -> Work:
     return Work(dataset.name, split, catalog, SemanticIds(codes, (64, 64, 64)))
 
 
-def meaningful() -> Work:
+def meaningful(*, small: bool) -> Work:
     """office-5core or the embedded toy catalogue, under hierarchical k-means codes of tf-idf."""
-    dataset = load(lambda: Toy().load(runtime=Runtime()))
     runtime = Runtime()
+    toy = Toy().load(runtime=runtime)
+    dataset = toy if small else load(lambda: toy)
     catalog = stages.catalog(dataset, stages.embed(dataset, Tfidf(), runtime), None)
     ids = stages.tokenize(catalog, HierarchicalKMeans(), 0, runtime)
     ids = stages.address(ids, catalog.embeddings, "nearest-free")
