@@ -15,7 +15,16 @@ import pytest
 from numpy.typing import NDArray
 
 from tokbench.errors import StoreError
-from tokbench.store import Store, read_arrays, read_weights, write_arrays, write_weights
+from tokbench.store import (
+    Store,
+    read_arrays,
+    read_table,
+    read_weights,
+    write_arrays,
+    write_table,
+    write_weights,
+)
+from tokbench.types import Catalog
 
 
 def write_text(text: str) -> Any:
@@ -140,6 +149,19 @@ def test_arrays_and_weights_come_back_bit_for_bit(tmp_path: Path) -> None:
             assert found[name].tobytes() == array.tobytes()
 
 
+def test_a_table_is_mapped_read_only_and_passes_into_a_catalogue_uncopied(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    write_table(tmp_path, table)
+    found = read_table(tmp_path)
+    assert found.tobytes() == table.tobytes()
+    assert found.dtype == np.float32
+    assert isinstance(found.base, np.memmap)  # its memory is the file's
+    assert not found.flags.writeable
+    catalog = Catalog(("a",) * 5, ("t",) * 5, found)
+    assert np.shares_memory(catalog.embeddings, found)
+    assert catalog.digest() == Catalog(("a",) * 5, ("t",) * 5, table).digest()
+
+
 class _Bomb:
     def __reduce__(self) -> Any:
         return os.mkdir, ("exploded",)
@@ -152,6 +174,9 @@ def test_loading_never_executes_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
     np.savez(tmp_path / "arrays.npz", x=bomb)
     with pytest.raises(ValueError, match="allow_pickle"):
         read_arrays(tmp_path)
+    np.save(tmp_path / "table.npy", bomb)
+    with pytest.raises(ValueError, match="Python objects"):
+        read_table(tmp_path)
     (tmp_path / "weights.safetensors").write_bytes(pickle.dumps(_Bomb()))
     with pytest.raises(Exception, match=r"(?i)header|deserializing"):
         read_weights(tmp_path)

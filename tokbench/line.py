@@ -32,9 +32,11 @@ from tokbench.store import (
     Store,
     read_arrays,
     read_figures,
+    read_table,
     read_weights,
     write_arrays,
     write_figures,
+    write_table,
     write_weights,
 )
 from tokbench.types import Beams, Catalog, Dataset, Floats, SemanticIds, digest
@@ -138,11 +140,10 @@ class _Walk:
 
     def embed(self) -> Floats:
         def build(folder: Path, runtime: Runtime) -> None:
-            write_arrays(folder, {"x": stages.embed(self.dataset, self.cell.encoder, runtime)})
+            write_table(folder, stages.embed(self.dataset, self.cell.encoder, runtime))
 
-        key = [self.texts_digest, _identity(self.spec.encoder)]
-        x: Floats = read_arrays(self._obtain("embed", key, build))["x"]
-        return x
+        key = [self.texts_digest, _identity(self.spec.encoder), "npy"]
+        return read_table(self._obtain("embed", key, build))
 
     def visible_interactions(self) -> Any:
         """Training rows, if the tokenizer's class says that it uses them."""

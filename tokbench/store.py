@@ -5,8 +5,8 @@
     ROOT/partial/<stage>-<key>/    being written; renamed into place when complete
 
 A process killed at any moment leaves either a complete artifact or a partial folder, which the
-next writer of that key clears. Nothing stored here is ever executed on loading: arrays are npz
-without pickle, weights are safetensors, the rest is json.
+next writer of that key clears. Nothing stored here is ever executed on loading: arrays are npz and
+npy without pickle, weights are safetensors, the rest is json.
 """
 
 from __future__ import annotations
@@ -121,6 +121,17 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
     """The arrays of `write_arrays`; refuses pickled objects."""
     with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def write_table(folder: Path, table: NDArray[Any]) -> None:
+    """Store one large array as `table.npy`, uncompressed, so that it can be mapped."""
+    np.save(folder / "table.npy", table, allow_pickle=False)
+
+
+def read_table(folder: Path) -> NDArray[Any]:
+    """The array of `write_table`, read-only and mapped: pages come from the file as they are used,
+    and the system may drop them again, so a table larger than memory can be worked through."""
+    return np.asarray(np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False))
 
 
 def write_figures(folder: Path, figures: Mapping[str, float]) -> None:

@@ -178,6 +178,46 @@ def test_standardization_belongs_to_the_model() -> None:
     assert torch.equal(model.encode(raw), expected)
 
 
+def test_a_table_left_as_it_is_is_not_copied() -> None:
+    model = autoencoder(torch.Generator().manual_seed(0))
+    model.standardize_by(points(), "none")
+    x = points()
+    assert model.standardize(x).data_ptr() == x.data_ptr()
+    model.standardize_by(points(), "center")
+    assert model.standardize(x).data_ptr() != x.data_ptr()
+    assert torch.equal(x, points())  # and where it is copied, the caller's stays
+
+
+def test_many_items_are_coded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = train()
+    whole = model.quantizer.vectors_to_codes(model.encoder(points()))
+    monkeypatch.setattr("tokbench.nn.fit.BLOCK", 16)
+    assert torch.equal(model.encode(points()), whole)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_replayed_step_equals_an_eager_one() -> None:
+    """To rounding: the codebook's gradient is summed in the order in which threads arrive."""
+    x = torch.randn(512, 32, generator=torch.Generator().manual_seed(7)).cuda()
+    found = []
+    for alike in (False, True):
+        generator, runtime = torch.Generator().manual_seed(0), Runtime(device="cuda")
+        quantizer = ResidualQuantizer(levels=2, codebook_size=8, latent_dim=4, shared=True)
+        model = QuantizedAutoencoder(quantizer, input_dim=32, hidden=(16,), generator=generator)
+        schedule = replace(SCHEDULE, batch_size=64, warmup_epochs=1, restart_unused=True)
+        train_quantizer(
+            model.cuda(), x, terms, schedule, WATCH, generator=generator, runtime=runtime,
+            alike=alike,
+        )  # fmt: skip
+        found.append((weights(model), runtime.rows))
+    (one, rows), (two, others) = found
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=1e-2, atol=1e-3)
+    for row, other in zip(rows, others, strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], rel=1e-3)
+
+
 def test_too_few_distinct_tuples_at_the_end_stop_the_run() -> None:
     with pytest.raises(CollapseError, match="remedy: more light"):
         train(watch=CollapseWatch("test", items=40, bound=40.5, remedy="more light"))

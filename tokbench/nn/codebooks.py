@@ -5,6 +5,7 @@ Axes: N items, d latent, M levels, K codes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -106,7 +107,8 @@ class CollapseWatch:
     ) -> CollapseWatch:
         """A watch that asks for `share` of what can be had: items with equal inputs x [N, D]
         cannot differ, and there are only `tuples` = K^M."""
-        separable = len({row.tobytes() for row in x.cpu().numpy()})
+        rows = (row.data for row in x.cpu().numpy())
+        separable = len({hashlib.blake2b(row, digest_size=16).digest() for row in rows})
         return cls(component, len(x), share * min(separable, tuples), remedy)
 
     def check(self, distinct: float, *, done: float) -> None:

@@ -7,6 +7,7 @@ must. On a CPU none of this changes a bit of any result.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -28,6 +29,16 @@ def sent(array: NDArray[Any], device: str | torch.device) -> Tensor:
     if not on_cuda(device):
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def resident(array: NDArray[Any], device: str | torch.device) -> Tensor:
+    """The whole array on the device; on the CPU the array's own memory, not to be written to.
+
+    So a memory-mapped table is trained on from its file, without a copy.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
+        return torch.from_numpy(array).to(device)
 
 
 def bias_learning_attention(device: str | torch.device) -> AbstractContextManager[None]:

@@ -25,7 +25,9 @@ from tokbench.nn.codebooks import (
     initialise_codebooks,
     restart_unused_codes,
 )
+from tokbench.nn.devices import on_cuda
 from tokbench.nn.mlp import mlp
+from tokbench.nn.replay import Replay, Step, Stepped
 from tokbench.nn.residual import Quantized, ResidualQuantizer
 
 Standardize = Literal["none", "center", "zscore"]
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     x_hat: Tensor  # [B, D] = D(z_hat)
 
 
+BLOCK = 8192  # rows that go through the network at once, outside training
 Terms = Mapping[str, tuple[float, Tensor]]  # name -> (weight, loss); the weighted sum is minimised
 LossTerms = Callable[[Batch], Terms]
 Order = Callable[[torch.Generator], Tensor]  # draws an epoch's order of the items' rows [N]
@@ -81,11 +84,13 @@ class QuantizedAutoencoder(nn.Module):
         self.encoder = mlp(sizes, generator=generator)
         self.decoder = mlp(sizes[::-1], generator=generator)
         self.quantizer = quantizer
+        self.as_it_is = True
         self.register_buffer("mean", torch.zeros(input_dim))
         self.register_buffer("scale", torch.ones(input_dim))
 
     def standardize_by(self, embeddings: Tensor, how: Standardize) -> None:
         """Take mean and scale from the catalogue [N, D]."""
+        self.as_it_is = how == "none"
         if how != "none":
             self.mean = embeddings.mean(dim=0)
         if how == "zscore":
@@ -93,8 +98,8 @@ class QuantizedAutoencoder(nn.Module):
             self.scale = torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
 
     def standardize(self, embeddings: Tensor) -> Tensor:
-        """Raw embeddings [N, D] to x [N, D]."""
-        return (embeddings - self.mean) / self.scale
+        """Raw embeddings [N, D] to x [N, D]; themselves, not a copy, where nothing is done."""
+        return embeddings if self.as_it_is else (embeddings - self.mean).div_(self.scale)
 
     def forward(self, rows: Tensor, x: Tensor, *, quantized: bool) -> Batch:
         """One pass. Without quantization z_hat is z, and residuals and code vectors are zero, so
@@ -111,19 +116,24 @@ class QuantizedAutoencoder(nn.Module):
     @torch.no_grad()
     def latents(self, x: Tensor) -> Tensor:
         """z [N, d] of x [N, D], in blocks."""
-        return torch.cat([self.encoder(x[block]) for block in batches(len(x), 8192)])
+        return torch.cat([self.encoder(x[block]) for block in batches(len(x), BLOCK)])
 
     @torch.no_grad()
+    def codes(self, x: Tensor) -> Tensor:
+        """x [N, D] to codes [N, M] int64, in blocks."""
+        to_codes = self.quantizer.vectors_to_codes
+        return torch.cat([to_codes(self.encoder(x[block])) for block in batches(len(x), BLOCK)])
+
     def encode(self, embeddings: Tensor) -> Tensor:
         """Raw embeddings [N, D] to codes [N, M] int64."""
-        return self.quantizer.vectors_to_codes(self.latents(self.standardize(embeddings)))
+        return self.codes(self.standardize(embeddings))
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [N, M] int64 to reconstructions of raw embeddings [N, D], in blocks."""
         x_hat = [
             self.decoder(self.quantizer.codes_to_vectors(codes[block]))
-            for block in batches(len(codes), 8192)
+            for block in batches(len(codes), BLOCK)
         ]
         return torch.cat(x_hat) * self.scale + self.mean
 
@@ -138,10 +148,12 @@ def train_quantizer(
     generator: torch.Generator,
     runtime: Runtime,
     order: Order | None = None,
+    alike: bool = False,
 ) -> None:
     """Minimise the weighted sum of `terms` over x [N, D] (already standardised), in place.
 
     `order` says which items make a batch: consecutive rows of what it draws; None is at random.
+    `alike` promises that `terms` does the same with every batch; a GPU then replays the steps.
 
     Each epoch adds a row to `runtime`: every loss (mean over its steps) and the use of the codes.
     Batches are full (the number of negatives in Eq. 4 is the batch size); a catalogue smaller than
@@ -152,15 +164,19 @@ def train_quantizer(
     steps = len(x) // size
     warmup = schedule.warmup_epochs
     epochs = warmup + max(schedule.epochs, math.ceil(schedule.minimum_steps / steps))
-    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    optimizer = adam(model, schedule.learning_rate)
     with runtime.progress.track("training the quantizer", total=epochs) as advance:
         for epoch in range(epochs):
             drawn = order(generator) if order else torch.randperm(len(x), generator=generator)
             drawn = drawn.to(x.device)
             if epoch == warmup:
                 start_codebooks(model, x, drawn[:size], schedule.initialisation, generator)
+            if epoch in (0, warmup):
+                one = OneStep(model, x, terms, optimizer, quantized=epoch >= warmup)
+                step = Replay(one) if alike and on_cuda(x.device) else one
             rows = [drawn[block] for block in batches(steps * size, size)]
-            losses, codes = train_epoch(model, x, rows, terms, optimizer, epoch >= warmup)
+            means, codes = train_epoch(step, rows)
+            losses = dict(zip(one.names, means, strict=True))
             require_finite(losses, epoch + 1, schedule.learning_rate)
             curve = {"epoch": epoch + 1, "steps": (epoch + 1) * steps, **losses}
             if epoch >= warmup:
@@ -177,7 +193,7 @@ def train_quantizer(
                     )
             runtime.log(**curve)
             advance(note=f"loss {losses['loss']:.4g}")
-    codes = model.quantizer.vectors_to_codes(model.latents(x))
+    codes = model.codes(x)
     watch.check(float(len(torch.unique(codes, dim=0))), done=1.0)
 
 
@@ -194,29 +210,53 @@ def start_codebooks(
     initialise_codebooks(model.quantizer, z, how, seed=seed)
 
 
-def train_epoch(
-    model: QuantizedAutoencoder,
-    x: Tensor,
-    rows: Sequence[Tensor],
-    terms: LossTerms,
-    optimizer: torch.optim.Optimizer,
-    quantized: bool,
-) -> tuple[dict[str, float], Tensor]:
-    """One pass over the batches: the mean of each term and of the weighted sum, and the codes
-    [*, M] that the items had when their batch came."""
-    sums: dict[str, Tensor] = {}
-    codes = []
-    for batch_rows in rows:
-        batch = model(batch_rows, x.index_select(0, batch_rows), quantized=quantized)
-        named = terms(batch)
+def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """All weights in one kernel; on a GPU the step is counted there, so that a graph can."""
+    device = next(model.parameters()).device
+    return torch.optim.Adam(
+        model.parameters(), lr=learning_rate, fused=True, capturable=on_cuda(device)
+    )
+
+
+class OneStep:
+    """Gather a batch of x [N, D], minimise `terms` by one step; `names` are those of its losses."""
+
+    def __init__(
+        self,
+        model: QuantizedAutoencoder,
+        x: Tensor,
+        terms: LossTerms,
+        optimizer: torch.optim.Optimizer,
+        *,
+        quantized: bool,
+    ) -> None:
+        self.model, self.x, self.terms, self.optimizer = model, x, terms, optimizer
+        self.quantized = quantized
+        self.names: list[str] = []
+
+    def __call__(self, rows: Tensor) -> Stepped:
+        """One step on the items `rows` [B]: their codes, and the losses, the weighted sum first."""
+        batch = self.model(rows, self.x.index_select(0, rows), quantized=self.quantized)
+        named = self.terms(batch)
         loss = torch.stack([weight * value for weight, value in named.values()]).sum()
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        for name, value in [("loss", loss), *((name, value) for name, (_, value) in named.items())]:
-            sums[name] = value.detach() + sums.get(name, 0.0)
-        codes.append(batch.codes)
-    return {name: float(total) / len(rows) for name, total in sums.items()}, torch.cat(codes)
+        self.optimizer.step()
+        self.names = ["loss", *named]
+        return Stepped(
+            batch.codes, torch.stack([loss, *(value for _, value in named.values())]).detach()
+        )
+
+
+def train_epoch(step: Step, rows: Sequence[Tensor]) -> tuple[list[float], Tensor]:
+    """A step for each batch: the mean of each loss, read once, and the codes [*, M] that the items
+    had when their batch came."""
+    codes, total = [], torch.zeros((), device=rows[0].device)
+    for batch_rows in rows:
+        stepped = step(batch_rows)
+        total = stepped.losses + total
+        codes.append(stepped.codes)
+    return [summed / len(rows) for summed in total.tolist()], torch.cat(codes)
 
 
 def require_finite(losses: Mapping[str, float], epoch: int, learning_rate: float) -> None:

@@ -1,7 +1,7 @@
 """K-means, its residual form (codebook initialisation), and assignment under size limits.
 
 Axes: N points, d dimensions, K clusters, M levels. numpy in, numpy out. The same seed gives the
-same result at any number of threads (see workers.py).
+same result at any number of threads (see threads.py).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tokbench.nn.lloyd import blocks, lloyd, lloyd_by_products, membership, nearest_in_block
 from tokbench.nn.seeding import seed_rows
+from tokbench.nn.threads import OrderedMap, threads
 from tokbench.nn.transport import bounded_assignment
-from tokbench.nn.workers import OrderedMap, workers
 
 Points = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -31,7 +31,7 @@ def kmeans(points: Points, clusters: int, *, seed: int, iterations: int = 25) ->
     if len(points) <= clusters:
         return np.resize(points, (clusters, points.shape[1])).astype(np.float32)
     rng = np.random.default_rng(seed % 2**64)
-    with workers() as over:
+    with threads() as over:
         if len(points) <= 2 * points.shape[1]:
             seeds, labels = lloyd_by_products(points, clusters, iterations, rng)
             return means(points, labels, points[seeds])
@@ -61,7 +61,7 @@ def spread(points: Points, clusters: int, rng: np.random.Generator, over: Ordere
 
 def nearest(points: Points, centroids: Points) -> Labels:
     """[N] the nearest centroid of each point, in blocks."""
-    with workers() as over:
+    with threads() as over:
         found = over(lambda block: nearest_in_block(points[block], centroids), blocks(len(points)))
         return np.concatenate([np.zeros(0, np.int64), *found])
 
@@ -144,6 +144,6 @@ def peel(r: Points, book: Points, out: Points) -> Points:
     def in_block(block: slice) -> None:
         np.subtract(r[block], book[nearest_in_block(r[block], book)], out=out[block])
 
-    with workers() as over:
+    with threads() as over:
         list(over(in_block, blocks(len(r))))
     return out

@@ -1,7 +1,7 @@
 """Lloyd's iteration in two fast forms: over blocks of points, and over their inner products.
 
 Axes: N points, d dimensions, K clusters. Both give the same clusters up to rounding. Neither
-depends on the number of threads (see workers.py).
+depends on the number of threads (see threads.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tokbench.nn.seeding import seed_rows
-from tokbench.nn.workers import OrderedMap
+from tokbench.nn.threads import OrderedMap
 
 Points = NDArray[np.float32]
 Labels = NDArray[np.int64]

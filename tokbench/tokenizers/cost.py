@@ -22,6 +22,7 @@ class Cost(RqVae):
 
     name: ClassVar[str] = "cost"
     version: ClassVar[int] = 2
+    steps_are_alike: ClassVar[bool] = True
     citation: ClassVar[str] = "Zhu et al., CoST, RecSys 2024, doi 10.1145/3640457.3688178"
 
     class Config(RqVae.Config):

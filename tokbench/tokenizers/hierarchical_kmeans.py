@@ -66,7 +66,7 @@ class HierarchicalKMeans(Tokenizer):
     ) -> list[Ints]:
         """The children of all nodes, largest first: side by side, so that none waits for the last
         and largest. A node alone has all the threads for itself."""
-        from tokbench.nn.workers import workers
+        from tokbench.nn.threads import threads
 
         def work(node: Ints) -> list[Ints]:
             return self.split(node, codes, level, embeddings, seed)
@@ -74,7 +74,7 @@ class HierarchicalKMeans(Tokenizer):
         if len(nodes) == 1:
             children = work(nodes[0])
         else:
-            with workers() as over:
+            with threads() as over:
                 children = [child for found in over(work, nodes) for child in found]
         return sorted(children, key=len, reverse=True)
 

@@ -65,8 +65,14 @@ class FittedQuantizer:
         """Embeddings [N, D] to codes int32 [N, M]."""
         import torch
 
-        codes = self.model.encode(torch.tensor(embeddings, device=self.device))
-        return codes.cpu().numpy().astype(np.int32)
+        from tokbench.nn.fit import BLOCK
+
+        blocks = api.batches(len(embeddings), BLOCK)  # the table itself need not fit the device
+        codes = [
+            self.model.encode(torch.tensor(embeddings[block], device=self.device)).cpu()
+            for block in blocks
+        ]
+        return torch.cat(codes).numpy().astype(np.int32)
 
     def decode(self, codes: Codes) -> Floats:
         """Codes [N, M] to reconstructions of the embeddings, float32 [N, D]."""
@@ -87,6 +93,9 @@ class RqVae(Tokenizer):
 
     name: ClassVar[str] = "rqvae"
     version: ClassVar[int] = 2
+    # `terms` does the same with every batch, so that a GPU may record a step and replay it. Not
+    # inherited: a subclass brings terms of its own, and says so for itself.
+    steps_are_alike: ClassVar[bool] = True
     citation: ClassVar[str] = "Rajput et al., TIGER, NeurIPS 2023; Lee et al., RQ-VAE, CVPR 2022"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper-literal": LITERAL, "toy": TOY}
     deviations: ClassVar[Sequence[str]] = DEVIATIONS
@@ -190,11 +199,12 @@ class RqVae(Tokenizer):
         codes, CollapseError when training ends in too few distinct codes."""
         import torch
 
+        from tokbench.nn.devices import resident
         from tokbench.nn.fit import train_quantizer
 
         require_items(self.name, len(catalog), self.config.codebook_size)
         generator = torch.Generator().manual_seed(seed)
-        embeddings = torch.tensor(catalog.embeddings, device=runtime.device)
+        embeddings = resident(catalog.embeddings, runtime.device)
         model = self.untrained(embeddings.shape[1], generator).to(runtime.device)
         model.standardize_by(embeddings, self.config.standardize)
         x = model.standardize(embeddings)
@@ -208,6 +218,7 @@ class RqVae(Tokenizer):
             generator=generator,
             runtime=runtime,
             order=self.order(catalog, model),
+            alike=vars(type(self)).get("steps_are_alike", False),
         )
         return FittedQuantizer(model, runtime.device)
 

@@ -35,10 +35,10 @@ class OrderedMap(Protocol):
 
 
 @contextmanager
-def workers() -> Iterator[OrderedMap]:
+def threads() -> Iterator[OrderedMap]:
     """A map over torch's number of threads (which OMP_NUM_THREADS and torch.set_num_threads set).
 
-    Inside a part, `workers()` is the plain map: the outermost loop has the threads.
+    Inside a part, `threads()` is the plain map: the outermost loop has the threads.
     """
     if getattr(_here, "inside", False):
         yield map
