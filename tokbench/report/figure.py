@@ -58,19 +58,27 @@ def draw(sheet: Sheet, judged: Sequence[Judged]) -> Figure:
     panels = sheet.file.panels
     figure = Figure(figsize=(3.3 * len(panels) + 0.4, 3.9), layout="constrained")
     figure.suptitle(f"{sheet.file.title} ({sheet.file.source.place})", fontsize=11)
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    shared: dict[str, Axes] = {}  # panels of one figure of merit have one scale
+    for place, panel in enumerate(panels, 1):
+        axes = figure.add_subplot(1, len(panels), place, sharey=shared.get(panel.figure))
+        shared.setdefault(panel.figure, axes)
         _panel(axes, sheet, panel)
+    for axes, panel in zip(figure.axes, panels, strict=True):  # scales are known only now
         verdicts = [one for one in judged if one.claim.panel == panel.name]
-        text = [textwrap.fill(f"{one.claim.says}: {one.verdict}", 46) for one in verdicts]
-        axes.set_title("\n".join(text), fontsize=7.5, color=GREY, loc="left")
-    seeds = sorted({count for point, count in sheet.seeds.items() if point in sheet.outcomes})
-    spans = "-".join(str(count) for count in {seeds[0], seeds[-1]}) if seeds else "no"
-    figure.supxlabel(
-        f"{sheet.title}\nmean over users and {spans} seed{'' if spans == '1' else 's'}, "
-        "bars: 95 % bootstrap intervals over users; x: no figure",
-        fontsize=7.5, color=GREY,
-    )  # fmt: skip
+        heading = [textwrap.fill(f"{one.claim.says}: {one.verdict}", 52) for one in verdicts]
+        heading += _baseline(axes, sheet, panel.figure)
+        axes.set_title("\n".join(heading), fontsize=7.5, color=GREY, loc="left")
+    figure.supxlabel(_caption(sheet), fontsize=7.5, color=GREY)
     return figure
+
+
+def _caption(sheet: Sheet) -> str:
+    """What was measured, and how to read it."""
+    counts = sorted({sheet.seeds[point] for point in sheet.outcomes}) or [0]
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    words = f"mean over users and {seeds} seed{'' if seeds == '1' else 's'}"
+    gaps = "; crosses: no figure" if sheet.gaps else ""
+    return f"{sheet.title}\n{words}, bars: 95 % bootstrap intervals over users{gaps}"
 
 
 def _panel(axes: Axes, sheet: Sheet, panel: Panel) -> None:
@@ -89,7 +97,6 @@ def _panel(axes: Axes, sheet: Sheet, panel: Panel) -> None:
         for position, point in zip(shifted, points, strict=True):
             if point in sheet.gaps:
                 _gap(axes, position, sheet.gaps[point], turn)
-    _baseline(axes, sheet, panel.figure)
     if panel.lines is not None:
         axes.legend(frameon=False, loc="best")
 
@@ -134,26 +141,21 @@ def _gap(axes: Axes, position: float, why: str, turn: int) -> None:
               transform=foot)  # fmt: skip
 
 
-def _baseline(axes: Axes, sheet: Sheet, figure: str) -> None:
-    """The best baseline as a line, or as an arrow at the edge where it would squash the rest."""
+def _baseline(axes: Axes, sheet: Sheet, figure: str) -> list[str]:
+    """The best baseline as a line; where that would squash the rest, its figure in words."""
     column = FIGURES.index(figure)
     found = {name: float(users[:, column].mean()) for name, users in sheet.baselines.items()}
-    if not found or not sheet.outcomes:
-        return
+    if not found:
+        return []
     name = max(found, key=lambda key: found[key])
     low, high = axes.get_ylim()
-    room = 0.5 * (high - low)
-    if low - room <= found[name] <= high + room:
-        axes.axhline(found[name], color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
-        axes.text(1, found[name], name, color=GREY, fontsize=7, ha="right", va="bottom",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
-    else:
-        above = found[name] > high
-        text = f"{name} {found[name]:.4f} {'↑' if above else '↓'}"
-        axes.text(0.99, 0.99 if above else 0.01, text,
-                  color=GREY, fontsize=7, ha="right", va="top" if above else "bottom",
-                  transform=axes.transAxes)  # fmt: skip
-    axes.set_ylim(min(axes.get_ylim()[0], low), max(axes.get_ylim()[1], high))
+    room = 0.4 * (high - low)
+    if not low - room <= found[name] <= high + room:
+        return [f"{name}: {found[name]:.4f}, off this scale"]
+    axes.axhline(found[name], color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
+    axes.text(1, found[name], name, color=GREY, fontsize=7, ha="right", va="bottom",
+              transform=axes.get_yaxis_transform())  # fmt: skip
+    return []
 
 
 def _point(panel: Panel, x: Value, line: Value | None) -> Point:
