@@ -49,7 +49,8 @@ class Axis(_Closed):
     """An option and the values it takes."""
 
     option: str = Field(pattern=r"^[a-z0-9-]+\.[a-z0-9_]+$")  # as in --set
-    symbol: str  # the paper's, for labels
+    symbol: str  # the paper's letter
+    label: str = ""  # what it stands for, on the axis of a plot
     values: tuple[Value, ...] = Field(min_length=1)
     scale: Literal["linear", "log"] = "linear"
 

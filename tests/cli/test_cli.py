@@ -74,6 +74,7 @@ def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
         flags = {
             option.removeprefix("--")
             for p in command.params
+            if isinstance(p, click.Option)
             for option in p.opts
             if len(option) > 2
         }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from tokbench.cli.request import REQUEST, request_fields, typed_options, with_options
 
 if TYPE_CHECKING:
     from tokbench.record import Record
@@ -14,13 +16,17 @@ if TYPE_CHECKING:
 FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 
 
-@click.command("report", short_help="Print the boards made from records.")
-@click.argument(
-    "results", type=click.Path(file_okay=False, path_type=Path), default=Path("results")
+@click.command("report", short_help="Print the boards made from records, or a paper's figure.")
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where the records are.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS),
-              default="terminal", show_default=True, help="How to print the boards.")  # fmt: skip
-@click.option("--dataset", "dataset", default=None, help="Only boards of this dataset.")
+              default="terminal", show_default=True, help="How to print.")  # fmt: skip
 @click.option("--against", type=click.Choice(["paper"]), default=None,
               help="Print our figures beside those that papers print.")  # fmt: skip
 @click.option("--slices", "sheet", flag_value="slices",
@@ -41,11 +47,26 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
               help="With --html: write the item titles of DATASET, a name or a folder, into the "
               "code trees. Without it no text of a dataset is written; see that its terms allow "
               "it before you publish. Repeatable.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("figures"),
+              show_default=True, help="Where the figures of a grid file are written.")  # fmt: skip
+@with_options(REQUEST)
 def report_command(
-    results: Path, form: str, dataset: str | None, against: str | None,
-    sheet: str | None, site: Path | None, titles: tuple[str, ...],
+    source: Path | None, results: Path, form: str, against: str | None, sheet: str | None,
+    site: Path | None, titles: tuple[str, ...], out: Path, **options: Any,
 ) -> None:  # fmt: skip
-    """Print the boards made from the records under RESULTS: Recall and NDCG @5, 10, 20, 40."""
+    """Print the boards made from the records under SOURCE, a folder: Recall and NDCG @5 to @40.
+
+    Where SOURCE is a grid file (benchmarks/figure4.toml), print its table or draw its figure from
+    the records of its cells, and judge the paper's claims. Give the options that it was run with:
+    they say which cells are meant. For a folder, only --dataset has a meaning.
+    """
+    if source is not None and source.is_file():
+        from tokbench.cli.grid_report import report_grid
+
+        plugins = options.pop("plugins")
+        report_grid(source, request_fields(options, source), plugins, results, out, form)
+        return
+    _refuse(typed_options() & options.keys() - {"datasets"})
     if titles and site is None:
         raise click.UsageError("--titles goes into the pages of --html DIR: name that folder")
     if site is not None and (against or sheet or form != "terminal"):
@@ -54,31 +75,47 @@ def report_command(
         )
     if against and sheet:
         raise click.UsageError(f"--against and --{sheet} are two tables: ask for one at a time")
+    folder = source or results
+    records = _records(folder, options["datasets"])
+    if site is not None:
+        from tokbench.cli.site import write_html
+
+        write_html(records, folder, site, titles)
+    elif against:
+        _print_against(records, form)
+    elif sheet:
+        _print_sheets(records, sheet, form)
+    else:
+        _print_boards(records, form)
+
+
+def _refuse(names: set[str]) -> None:
+    if names:
+        raise click.UsageError(
+            f"{', '.join(sorted(names))}: these choose the cells of a grid file; give one, such as "
+            "benchmarks/figure4.toml"
+        )
+
+
+def _records(results: Path, datasets: tuple[str, ...]) -> list[Record]:
     from tokbench.errors import RecordError
     from tokbench.record import read_records
 
     records = [
         record
         for record in read_records(results)
-        if dataset is None or dataset in (record.spec.dataset.name, record.spec.dataset.label)
+        if not datasets or {record.spec.dataset.name, record.spec.dataset.label} & {*datasets}
     ]
     if not records:
         raise RecordError(
             f"no records under {results}/"
-            + (f" for dataset {dataset!r}" if dataset else "")
+            + (f" for {', '.join(datasets)}" if datasets else "")
             + "; make some with `tokbench run`, or name the folder that has them"
         )
-    if site is not None:
-        from tokbench.cli.site import write_html
+    return records
 
-        write_html(records, results, site, titles)
-        return
-    if against:
-        _print_against(records, form)
-        return
-    if sheet:
-        _print_sheets(records, sheet, form)
-        return
+
+def _print_boards(records: Sequence[Record], form: str) -> None:
     if form == "terminal":
         from tokbench.cli.board import print_board
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from tokbench.metrics import CUTOFFS
 from tokbench.report.board import Board, Row
+from tokbench.report.published import Metric
 
-METRICS = (("ndcg", "NDCG"), ("recall", "Recall"))
+METRICS: tuple[tuple[Metric, str], ...] = (("ndcg", "NDCG"), ("recall", "Recall"))
 OURS, BASE = "cost", "rqvae"  # L_co and L_re: the paper's last row compares them
 ESCAPES = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",

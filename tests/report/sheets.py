@@ -1,0 +1,58 @@
+"""Sheets of made-up outcomes, for tests of what is said and drawn of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.components import registry_of
+from tests.test_grid import tiny_request
+from tokbench.grid_file import GridFile, Point, points_of
+from tokbench.report.board import FIGURES
+from tokbench.report.paired import Values
+from tokbench.report.grid_sheet import GridSheet
+from tokbench.request import resolve
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def made_sheet(
+    content: dict[str, Any], outcomes: dict[tuple[Any, ...], Values | str], **baselines: Values
+) -> GridSheet:
+    """`outcomes`: the values of a point's axes -> [Q] of each user on every figure, or the reason
+    of a gap; points that are not named have no record."""
+    content = {"title": "T", "source": {"paper": "P", "place": "Figure 0"}, "run": {}} | content
+    file = GridFile.model_validate(content)
+    found: dict[Point, Values] = {}
+    gaps: dict[Point, str] = {}
+    points = points_of(file, [str(name) for (name,) in outcomes] if not file.panels else [])
+    for point in points:
+        given = outcomes.get(tuple(value for _, value in point.at), "no record")
+        if isinstance(given, str):
+            gaps[point] = given
+        else:
+            found[point] = everywhere(given)
+    (cell,) = resolve(tiny_request(baselines=False), registry_of())
+    return GridSheet(
+        file=file, title="tiny", name="tiny", spec=cell.spec, outcomes=found,
+        seeds={point: int(point in found) for point in points}, gaps=gaps,
+        baselines={name: everywhere(users) for name, users in baselines.items()},
+    )  # fmt: skip
+
+
+def everywhere(users: Values) -> Values:
+    """[Q] -> [Q, figures], equal on every figure, and the code-level column of records."""
+    return np.repeat(np.asarray(users, dtype=np.float64)[:, None], len(FIGURES) + 1, axis=1)
+
+
+def panel(**more: Any) -> dict[str, Any]:
+    """A panel of K."""
+    x = {"option": "tokenizer.codes", "symbol": "K", "values": [2, 4, 8]}
+    return {"name": "K", "figure": "ndcg@10", "x": x} | more
+
+
+def claim(**more: Any) -> dict[str, Any]:
+    """A claim on it."""
+    return {"says": "it rises", "panel": "K", "figures": ["ndcg@10"], "order": [2, 4, 8]} | more

@@ -1,0 +1,94 @@
+"""Verdicts follow the written rule, from p values counted by hand."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.report.sheets import claim, made_sheet, panel
+from tokbench.report.claims import judge, lines, verdict
+from tokbench.report.paired import Values
+
+USERS = 10
+LOW = np.zeros(USERS)
+RNG = np.random.default_rng(3)
+
+
+def up(values: Values) -> Values:
+    """Every user better, each by another amount."""
+    return values + np.linspace(0.1, 0.2, len(values))
+
+
+def judged(claims: list[dict[str, Any]], outcomes: dict[Any, Any], **more: Any) -> list[Any]:
+    return judge(made_sheet({"panels": [panel(**more)], "claims": claims}, outcomes))
+
+
+def p_by_hand(difference: Values) -> float:
+    """Two-sided: how many of all sign patterns reach the sum that was found."""
+    found = abs(difference.sum())
+    sums = [abs(np.dot(s, difference)) for s in itertools.product((1, -1), repeat=len(difference))]
+    return float(np.mean(np.array(sums) >= found - 1e-12))
+
+
+def test_a_rise_at_every_step_holds() -> None:
+    (one,) = judged([claim()], {(2,): LOW, (4,): up(LOW), (8,): up(up(LOW))})
+    assert one.verdict == "holds"
+    assert [step.p for step in one.steps] == pytest.approx([2 / 1024 * 2] * 2), "two tests, Holm"
+    assert [step.difference for step in one.steps] == pytest.approx([0.15, 0.15])
+
+
+def test_a_fall_that_is_told_refutes_the_claim_whatever_the_rest() -> None:
+    (one,) = judged([claim()], {(2,): LOW, (4,): up(up(LOW)), (8,): up(LOW)})
+    assert one.verdict == "does not hold"
+    (one,) = judged([claim()], {(2,): up(LOW), (4,): LOW, (8,): "collapsed"})
+    assert one.verdict == "does not hold", "a gap elsewhere cannot save it"
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [(LOW + np.where(np.arange(USERS) % 2, 0.1, -0.09), "p = "), ("collapsed", "K = 8: collapsed")],
+)
+def test_a_step_too_small_or_missing_leaves_it_open(last: Any, said: str) -> None:
+    (one,) = judged([claim()], {(2,): LOW - 1, (4,): LOW, (8,): last})
+    assert one.verdict == "cannot tell"
+    assert said in str(one.steps[1])
+
+
+def test_p_values_are_corrected_over_all_claims_together() -> None:
+    """By brute force over sign patterns, then Holm's steps in plain words."""
+    values = {(k,): RNG.random(8) for k in (2, 4, 8)}
+    two = judged([claim(), claim(order=[2, 8])], values)
+    steps = [step for one in two for step in one.steps]
+    pairs = [(2, 4), (4, 8), (2, 8)]
+    raw = [p_by_hand(values[b,] - values[a,]) for a, b in pairs]
+    expected, floor = dict.fromkeys(pairs, 0.0), 0.0
+    for left, (p, pair) in zip((3, 2, 1), sorted(zip(raw, pairs, strict=True)), strict=True):
+        floor = max(floor, min(1.0, left * p))
+        expected[pair] = floor
+    assert [step.p for step in steps] == pytest.approx([expected[pair] for pair in pairs])
+
+
+def test_the_best_is_compared_with_every_other_on_its_line() -> None:
+    lines_axis = {"option": "tokenizer.temperature", "symbol": "τ", "values": [0.1, 1.0]}
+    outcomes = {(k, t): LOW for k in (2, 4, 8) for t in (0.1, 1.0)} | {(4, 1.0): up(LOW)}
+    best = claim(order=[], best=4, at={"tokenizer.temperature": 1.0})
+    other = claim(order=[], best=4, at={"tokenizer.temperature": 0.1})
+    first, second = judged([best, other], outcomes, lines=lines_axis)
+    assert [(s.lower, s.upper) for s in first.steps] == [("K = 2", "K = 4"), ("K = 8", "K = 4")]
+    assert (first.verdict, second.verdict) == ("holds", "cannot tell")
+
+
+def test_a_table_orders_its_rows_and_misses_what_was_not_run() -> None:
+    claims = [claim(panel="", order=["rqvae", "cost"]), claim(panel="", order=["rqvae", "random"])]
+    two = judge(made_sheet({"claims": claims}, {("rqvae",): LOW, ("cost",): up(LOW)}))
+    assert [one.verdict for one in two] == ["holds", "cannot tell"]
+    assert "random: not in this run" in "\n".join(lines(two))
+
+
+def test_the_verdict_of_steps() -> None:
+    assert verdict([1, 1]) == "holds"
+    assert verdict([1, 0]) == "cannot tell"
+    assert verdict([1, 0, -1]) == "does not hold"
