@@ -1,4 +1,4 @@
-"""The site: its figures are the board's, its links lead somewhere, and strangers' words are text."""
+"""The site: figures are the board's, links lead somewhere, strangers' words are only text."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tokbench.report.board import FIGURES, HEADLINE, make_boards
 from tokbench.report.html.options import Described
 from tokbench.report.html.site import Extras, write_site
 
+TO = "\N{EN DASH}"
 EVIL = "</script><script>alert('x')</script><b id=evil>"
 TITLES = tuple(f"title {n} {EVIL}" for n in range(12))
 
@@ -138,7 +139,7 @@ def test_the_index_has_the_figures_of_the_boards(
                 shown = line[column[name[0].upper() + name[name.index("@") :]]]
                 assert shown == f"{row.values[name]:.4f}"
             low, high = row.intervals[HEADLINE]
-            assert line[column["95 % interval"]] == f"{low:.4f}–{high:.4f}"
+            assert line[column["95 % interval"]] == f"{low:.4f}{TO}{high:.4f}"
             assert line[column["Code-level R@10"]] == f"{row.values[HEADLINE + '/code-level']:.4f}"
             assert line[column["Duplicates"]] == f"{100 * row.duplicate_rate:.1f} %"
             assert line[column["Runs"]].split() == ["0", "1"][: row.seeds]
@@ -174,7 +175,7 @@ def test_a_run_page_has_the_whole_record(pages: dict[str, Page], records: list[R
     ties = ("", "/code-level", "/optimistic", "/pessimistic", "/cce")
     for cell, tie in zip(ranking["NDCG@20"], ties, strict=True):
         figure = outcome.figures[f"ndcg@20{tie}"]
-        assert cell == f"{figure.value:.4f} {figure.low:.4f}–{figure.high:.4f}"
+        assert cell == f"{figure.value:.4f} {figure.low:.4f}{TO}{figure.high:.4f}"
     shown = {figure for t in page.tables for row in t.texts() for figure in row}
     assert {"duplicate_rate", "level1", *record.provenance.environment.values()} <= shown
     assert set(outcome.digests.values()) <= shown
