@@ -19,7 +19,7 @@ from tokbench.report.html.curves import charts
 from tokbench.report.html.front import COSTS, pareto_front
 from tokbench.report.html.options import Described, component_view
 from tokbench.report.html.pairs import pairs
-from tokbench.report.html.runs import collision_bars
+from tokbench.report.html.runs import collision_bars, most_crowded
 from tokbench.report.html.scatter import scatter, short_name
 from tokbench.report.html.tree import tree_of
 from tokbench.spec import ComponentSpec
@@ -127,6 +127,14 @@ def test_collision_bars_count_tuples_by_size() -> None:
     assert {bar.size: bar.tuples for bar in bars} == sizes == {1: 2, 2: 1, 3: 1}
     assert [bar.items for bar in bars] == [2, 2, 3]
     assert sum(bar.share for bar in bars) == pytest.approx(1)
+
+
+def test_the_most_crowded_tuples_name_their_items() -> None:
+    crowds = most_crowded(IDS, None)
+    assert [(crowd.codes, crowd.items) for crowd in crowds] == [("0 · 3 · 3", 3), ("2 · 0 · 1", 2)]
+    assert crowds[0].examples == ("item 1", "item 5", "item 6")
+    assert most_crowded(IDS, list("abcdefg"))[1].examples == ("a", "c")
+    assert most_crowded(SemanticIds(np.arange(4)[:, None], (4,)), None) == []
 
 
 def test_levels_share_a_chart_and_clocks_have_none() -> None:

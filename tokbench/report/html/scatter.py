@@ -12,10 +12,11 @@ from tokbench.report.html.front import Cost, pareto_front
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 740, 24, 346
-LETTER, LINE = 6.3, 14.0  # an average letter's width and a label's height, pixels
+LETTER, LINE = 6.9, 14.0  # an average letter's width and a label's height, pixels
 SHORTEST = 0.01  # seconds; what is shorter stands here, so that a logarithm can show it
 RISES = (0.0, *(sign * step for step in (11.0, 20.0, 32.0, 44.0, 56.0, 70.0) for sign in (-1, 1)))
-SIDE = 13.0  # pixels between points of equal cost
+SIDE, SPREAD = 13.0, 180.0  # pixels between points of equal cost, and of all of them
+CROWD = 14  # with more points than these, names stand close to their points or not at all
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def _side_by_side(xs: Sequence[float]) -> list[float]:
     shifts = []
     for i, x in enumerate(xs):
         same = [j for j, other in enumerate(xs) if other == x]
-        shifts.append((same.index(i) - (len(same) - 1) / 2) * SIDE)
+        side = min(SIDE, SPREAD / len(same))
+        shifts.append((same.index(i) - (len(same) - 1) / 2) * side)
     return shifts
 
 
@@ -119,7 +121,8 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
     taken = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
     labels: dict[int, Label] = {}
     for i in sorted(range(len(points)), key=lambda i: (not points[i].on_front, points[i].y)):
-        label, box = _place(points[i], taken)
+        rises = RISES if len(points) <= CROWD else RISES[:5]
+        label, box = _place(points[i], rises, taken)
         if label is not None:
             labels[i] = label
             taken.append(box)
@@ -132,10 +135,10 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def _place(point: Point, taken: Sequence[Box]) -> tuple[Label | None, Box]:
+def _place(point: Point, rises: Sequence[float], taken: Sequence[Box]) -> tuple[Label | None, Box]:
     """The first place around the point where its name covers nothing."""
     width = LETTER * len(short_name(point.view))
-    for rise in RISES:
+    for rise in rises:
         far = abs(rise) > LINE
         for anchor in ("start", "end"):
             away = 24 if far else 10

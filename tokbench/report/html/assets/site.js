@@ -173,7 +173,7 @@ class CodeTree {
         element("span", "", ` ${n}`)));
     }
     const count = element("span", "size", `${size.toLocaleString("en")} item${size > 1 ? "s" : ""}`);
-    count.style.setProperty("--share", size / (parent.end - parent.start));
+    count.style.setProperty("--share", size / parent.largest);
     return [this.label(node), count, about];
   }
 
@@ -201,7 +201,9 @@ class CodeTree {
       const rows = Array.from({ length: node.end - node.start }, (_, i) => this.leaf(node.start + i));
       return this.limited("leaves", rows);
     }
-    return this.limited("", this.children(node).map((child) => this.branch(child, node)));
+    const children = this.children(node);
+    node.largest = children.reduce((most, { start, end }) => Math.max(most, end - start), 1);
+    return this.limited("", children.map((child) => this.branch(child, node)));
   }
 
   limited(className, made) {
