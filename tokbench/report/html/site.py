@@ -139,8 +139,9 @@ class _Writer:
 
     def titles(self, record: Record) -> Sequence[str] | None:
         """Of the very items that the record is about; None where they were not given."""
-        outcome = record.outcome
-        return outcome and self.extras.titles.get(outcome.digests["dataset"])
+        if record.outcome is None:
+            return None
+        return self.extras.titles.get(record.outcome.digests["dataset"])
 
     def assets(self) -> None:
         """The stylesheet and the script."""
