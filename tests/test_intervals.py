@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.stats import binom, norm
 
 from tokbench.errors import ConfigError
-from tokbench.intervals import bootstrap
+from tokbench.intervals import bootstrap, bootstrap_means
 
 
 @pytest.mark.parametrize(("hits", "users"), [(12, 400), (100, 400), (399, 400)])
@@ -64,6 +64,16 @@ def test_the_seed_alone_decides() -> None:
     values = np.random.default_rng(3).random(100)
     assert bootstrap(values, seed=1) == bootstrap(values, seed=1)
     assert bootstrap(values, seed=1) != bootstrap(values, seed=2)
+
+
+def test_differences_of_resampled_columns_are_paired() -> None:
+    a, b = np.random.default_rng(3).random((2, 300))
+    means = bootstrap_means(np.stack([a, b, a + 1], axis=1), resamples=500)
+    assert means.shape == (500, 3)
+    low, high = np.percentile(means[:, 0] - means[:, 1], [2.5, 97.5])
+    assert np.array([low, high]) == pytest.approx(np.array(bootstrap(a - b, resamples=500)))
+    assert means[:, 2] == pytest.approx(means[:, 0] + 1), "the same users in every column"
+    assert bootstrap_means(np.array([[0.25, 1.0]])).tolist() == [[0.25, 1.0]] * 2000
 
 
 def test_values_that_do_not_vary_have_an_interval_of_no_width() -> None:

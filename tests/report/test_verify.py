@@ -223,8 +223,9 @@ def test_the_command_lists_all_findings(results: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     "words", [["verify", "{}"], ["compare", "hashed/none/echo", "item-id/none/bigram", "-d", "tiny",
-                                 "--results", "{}"], ["report", "{}", "--format", "latex"]],
-    ids=lambda words: words[0],
+                                 "--results", "{}"], ["report", "{}", "--format", "latex"],
+              ["report", "{}", "--html", "{}/../site"]],
+    ids=lambda words: words[0] + words[-2],
 )  # fmt: skip
 def test_reading_records_imports_no_torch(honest: Path, words: list[str]) -> None:
     told = [word.format(honest) for word in words]

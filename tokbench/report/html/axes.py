@@ -31,8 +31,11 @@ class Axis:
         return round(_pixels(value, self.low, self.high, self.start, self.end, self.log), 1)
 
 
-def linear(values: Sequence[float], start: float, end: float, *, zero: bool = False) -> Axis:
-    """An axis that holds `values` between round numbers; from 0 where `zero`."""
+def linear(
+    values: Sequence[float], start: float, end: float, *, zero: bool = False, tight: bool = False
+) -> Axis:
+    """An axis that holds `values` between round numbers; from 0 where `zero`; ending at the
+    highest value where `tight`."""
     low, high = min(values), max(values)
     low = min(0.0, low) if zero else low
     if high - low < 1e-12:
@@ -40,11 +43,12 @@ def linear(values: Sequence[float], start: float, end: float, *, zero: bool = Fa
         low, high = (low, low + room) if zero else (low - room / 2, high + room / 2)
     step = _round_step((high - low) / 5)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    low, high = first * step, last * step
+    low, high = first * step, high if tight else last * step
     digits = max(0, -math.floor(math.log10(step)))
     ticks = tuple(
         Tick(round(_pixels(n * step, low, high, start, end, False), 1), _number(n * step, digits))
         for n in range(first, last + 1)
+        if n * step <= high * (1 + 1e-9)
     )
     return Axis(low, high, start, end, ticks)
 

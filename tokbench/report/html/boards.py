@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tokbench.record import Record
@@ -87,17 +87,20 @@ class BoardView:
 
 def board_views(records: Sequence[Record]) -> list[BoardView]:
     """Every board of these records, in the order of `make_boards`."""
+    names = sorted({record.spec.tokenizer.name for record in records})
+    colours = {name: n % COLOURS + 1 for n, name in enumerate(names)}  # the same on every board
     pairs = zip(make_boards(records), tables(records), strict=True)
     views: list[BoardView] = []
     for board, table in pairs:
         slug = _slug(board, {view.slug for view in views})
-        views.append(_view(slug, board, table))
+        views.append(_view(slug, board, table, colours))
     return views
 
 
-def _view(slug: str, board: Board, table: Sequence[Record]) -> BoardView:
+def _view(
+    slug: str, board: Board, table: Sequence[Record], colours: Mapping[str, int]
+) -> BoardView:
     done = finished(table)
-    names = sorted({record.spec.tokenizer.name for record in table})
     rows = []
     for row in board.rows:
         runs = tuple(done[row.method])
@@ -109,7 +112,7 @@ def _view(slug: str, board: Board, table: Sequence[Record]) -> BoardView:
                 row=row,
                 runs=runs,
                 family=family,
-                colour=names.index(family) % COLOURS + 1,
+                colour=colours[family],
                 baseline=runs[0].spec.generator.name in BASELINES,
                 tokens=len(outcome.level_sizes),
             )

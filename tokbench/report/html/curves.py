@@ -50,7 +50,7 @@ class Chart:
             f"lowest {line.least:.4g}, highest {line.most:.4g}"
             for line in self.lines
         ]
-        return f"{self.name} over {self.x.ticks[-1].text} {self.unit}s: {'; '.join(parts)}"
+        return f"{self.name} over {self.x.high:g} {self.unit}s: {'; '.join(parts)}"
 
 
 def charts(curves: Mapping[str, Log]) -> list[Chart]:
@@ -75,7 +75,9 @@ def _chart(stage: str, title: str, names: Sequence[str], log: Log) -> Chart | No
     series = {name: points for name, points in series.items() if len(points) > 1}
     if not series:
         return None
-    x = linear([at for points in series.values() for at, _ in points], LEFT, RIGHT, zero=True)
+    x = linear(
+        [at for points in series.values() for at, _ in points], LEFT, RIGHT, zero=True, tight=True
+    )
     y = linear([value for points in series.values() for _, value in points], BOTTOM, TOP, zero=True)
     lines = [_line(name, points, x, y) for name, points in series.items()]
     return Chart(stage, title.replace("_", " "), unit, x, y, tuple(lines))

@@ -24,7 +24,8 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "four": lambda value: f"{value:.4f}",
-        "signed": lambda value: f"{value:+.4f}".replace("-", "\N{MINUS SIGN}"),
+        "signed": signed,
+        "p": lambda value: "p < 0.0001" if value < 0.0001 else f"p {value:.4f}",
         "compact": lambda value: f"{value:.4g}",
         "count": lambda value: f"{value:,.0f}",
         "percent": lambda share: f"{100 * share:.1f} %",
@@ -39,6 +40,12 @@ def environment() -> jinja2.Environment:
 def heading(figure: str) -> str:
     """`R@10` of `recall@10`."""
     return figure[0].upper() + figure[figure.index("@") :]
+
+
+def signed(value: float) -> str:
+    """`+0.0123`, a true minus sign, and no sign for what rounds to nothing."""
+    text = f"{value:+.4f}"
+    return "0.0000" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def seconds(value: float) -> str:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tokbench.metrics import CUTOFFS, TIES
 from tokbench.record import Figure, Outcome, Record
 from tokbench.report.html.curves import Chart, charts
@@ -15,6 +17,7 @@ from tokbench.types import SemanticIds
 
 KINDS = ("dataset", "encoder", "tokenizer", "generator")
 RANKING = re.compile(r"(recall|ndcg)@(\d+)(?:/([a-z-]+))?")
+CROWDS, EXAMPLES = 6, 5  # tuples shown, and items of each
 METRICS = {"recall": "Recall", "ndcg": "NDCG"}
 
 Known = Mapping[tuple[str, str], Described]  # (kind, name) -> what the registry says
@@ -31,6 +34,15 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Crowd:
+    """A tuple that several items share."""
+
+    codes: str
+    items: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunView:
     """A record, arranged."""
 
@@ -41,6 +53,7 @@ class RunView:
     groups: tuple[tuple[str, tuple[tuple[str, Figure], ...]], ...]  # the other figures by prefix
     charts: tuple[Chart, ...]
     collisions: tuple[Bar, ...]
+    crowds: tuple[Crowd, ...]
     tree: str  # file name of its code tree; empty where there is none
 
     @property
@@ -55,7 +68,14 @@ class RunView:
         return TIES
 
 
-def run_view(record: Record, *, known: Known, findings: Sequence[str], tree: str) -> RunView:
+def run_view(
+    record: Record,
+    *,
+    known: Known,
+    findings: Sequence[str],
+    tree: str,
+    titles: Sequence[str] | None = None,
+) -> RunView:
     """Everything that a page shows of a run, done or failed."""
     outcome = record.outcome
     return RunView(
@@ -66,6 +86,7 @@ def run_view(record: Record, *, known: Known, findings: Sequence[str], tree: str
         groups=tuple(_groups(outcome)) if outcome else (),
         charts=tuple(charts(outcome.curves)) if outcome else (),
         collisions=tuple(collision_bars(outcome.read_ids())) if outcome else (),
+        crowds=tuple(most_crowded(outcome.read_ids(), titles)) if outcome else (),
         tree=tree,
     )
 
@@ -115,3 +136,16 @@ def collision_bars(ids: SemanticIds) -> list[Bar]:
         Bar(size, tuples, size * tuples, size * tuples / len(ids))
         for size, tuples in sorted(sizes.items())
     ]
+
+
+def most_crowded(ids: SemanticIds, titles: Sequence[str] | None) -> list[Crowd]:
+    """The tuples that most items share, with the first of them; none where each has its own."""
+    tuples, member, sizes = ids.groups()
+    crowds = []
+    for group in np.argsort(-sizes, kind="stable")[:CROWDS]:
+        if sizes[group] > 1:
+            items = np.flatnonzero(member == group)[:EXAMPLES]
+            names = [f"item {n}" if titles is None else titles[n] for n in items.tolist()]
+            codes = " · ".join(map(str, tuples[group].tolist()))
+            crowds.append(Crowd(codes, int(sizes[group]), tuple(names)))
+    return crowds

@@ -12,9 +12,11 @@ from tokbench.report.html.front import Cost, pareto_front
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 740, 24, 346
-LETTER, LINE = 6.3, 14.0  # an average letter's width and a label's height, pixels
+LETTER, LINE = 6.9, 14.0  # an average letter's width and a label's height, pixels
 SHORTEST = 0.01  # seconds; what is shorter stands here, so that a logarithm can show it
-SIDE = 13.0  # pixels between points of equal cost
+RISES = (0.0, *(sign * step for step in (11.0, 20.0, 32.0, 44.0, 56.0, 70.0) for sign in (-1, 1)))
+SIDE, SPREAD = 13.0, 180.0  # pixels between points of equal cost, and of all of them
+CROWD = 14  # with more points than these, names stand close to their points or not at all
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Label:
     x: float
     y: float
     anchor: str  # start or end, as SVG has it
+    far: bool  # joined to its point by a line
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,12 @@ def _shown(value: float, cost: Cost) -> float:
 
 
 def _side_by_side(xs: Sequence[float]) -> list[float]:
-    """Shifts that set points of one x beside each other, the first in the middle of none."""
+    """Shifts that set points of one x beside each other; 0 for a point alone."""
     shifts = []
     for i, x in enumerate(xs):
         same = [j for j, other in enumerate(xs) if other == x]
-        shifts.append((same.index(i) - (len(same) - 1) / 2) * SIDE)
+        side = min(SIDE, SPREAD / len(same))
+        shifts.append((same.index(i) - (len(same) - 1) / 2) * side)
     return shifts
 
 
@@ -117,7 +121,8 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
     taken = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
     labels: dict[int, Label] = {}
     for i in sorted(range(len(points)), key=lambda i: (not points[i].on_front, points[i].y)):
-        label, box = _place(points[i], taken)
+        rises = RISES if len(points) <= CROWD else RISES[:5]
+        label, box = _place(points[i], rises, taken)
         if label is not None:
             labels[i] = label
             taken.append(box)
@@ -130,18 +135,20 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def _place(point: Point, taken: Sequence[Box]) -> tuple[Label | None, Box]:
+def _place(point: Point, rises: Sequence[float], taken: Sequence[Box]) -> tuple[Label | None, Box]:
     """The first place around the point where its name covers nothing."""
     width = LETTER * len(short_name(point.view))
-    for rise in (0.0, -11.0, 11.0, -20.0, 20.0, -32.0, 32.0):
+    for rise in rises:
+        far = abs(rise) > LINE
         for anchor in ("start", "end"):
-            x = point.x + 10 if anchor == "start" else point.x - 10
+            away = 24 if far else 10
+            x = point.x + away if anchor == "start" else point.x - away
             left = x if anchor == "start" else x - width
             y = point.y + rise
             box = (left, y - LINE / 2, left + width, y + LINE / 2)
             inside = box[0] > LEFT and box[2] < WIDTH and box[1] > TOP - 14 and box[3] < BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
-                return Label(round(x, 1), round(y + 4, 1), anchor), box
+                return Label(round(x, 1), round(y + 4, 1), anchor, far), box
     return None, (0.0, 0.0, 0.0, 0.0)
 
 

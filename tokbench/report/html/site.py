@@ -11,6 +11,7 @@ import jinja2
 
 from tokbench.api import Progress, Quiet
 from tokbench.record import Record
+from tokbench.report.board import tables
 from tokbench.report.html.boards import BoardView, board_views
 from tokbench.report.html.front import COSTS
 from tokbench.report.html.pages import ASSETS, HERE, environment
@@ -45,9 +46,9 @@ def write_site(
     writer = _Writer(folder, environment(), extras or Extras())
     records = list({record.run_id: record for record in records}.values())
     trees = _trees(records)
-    views = board_views(records)
-    steps = len(views) + len(records) + len(trees) + 1
+    steps = 1 + len(tables(records)) + len(records) + len(trees)
     with (progress or Quiet()).track("pages", total=steps) as advance:
+        views = board_views(records)
         writer.page("index.html", "index.html", boards=views, plots=_plots(views))
         advance()
         for view in views:
@@ -120,6 +121,7 @@ class _Writer:
             known=self.extras.known,
             findings=self.extras.findings.get(record.file_name, ()),
             tree=tree,
+            titles=self.titles(record),
         )
         board = next(view for view in views if _holds(view.table, record))
         checked = record.file_name in self.extras.findings
@@ -130,10 +132,16 @@ class _Writer:
         """The page of a code table."""
         outcome = users[0].outcome
         assert outcome is not None
-        titles = self.extras.titles.get(outcome.digests["dataset"])
+        titles = self.titles(users[0])
         tree = tree_of(outcome.read_ids(), titles)
         self.page(f"trees/{name}", "tree.html", tree=tree, users=users, record=users[0],
                   titled=titles is not None)  # fmt: skip
+
+    def titles(self, record: Record) -> Sequence[str] | None:
+        """Of the very items that the record is about; None where they were not given."""
+        if record.outcome is None:
+            return None
+        return self.extras.titles.get(record.outcome.digests["dataset"])
 
     def assets(self) -> None:
         """The stylesheet and the script."""

@@ -19,7 +19,10 @@ function isDark() {
 }
 
 function setUpTheme(button) {
-  const show = () => button.setAttribute("aria-pressed", String(isDark()));
+  const show = () => {
+    button.textContent = isDark() ? "Light" : "Dark";
+    button.setAttribute("aria-label", `${button.textContent} theme`);
+  };
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     memory.set("tokbench-theme", root.dataset.theme);
@@ -169,7 +172,9 @@ class CodeTree {
       words.forEach(([word, n], i) => about.append(i ? ", " : "", element("b", "", word),
         element("span", "", ` ${n}`)));
     }
-    return [this.label(node), element("span", "size", `${size.toLocaleString("en")} item${size > 1 ? "s" : ""}`), about];
+    const count = element("span", "size", `${size.toLocaleString("en")} item${size > 1 ? "s" : ""}`);
+    count.style.setProperty("--share", size / parent.largest);
+    return [this.label(node), count, about];
   }
 
   leaf(row) {
@@ -190,14 +195,15 @@ class CodeTree {
     return made;
   }
 
-  // What stands below a node: its children, or its items after the last level. A node with one
-  // child only is passed over, so that nobody opens a chain of single branches.
+  // What stands below a node: its children, or its items after the last level.
   inside(node) {
     if (node.level === this.levels) {
       const rows = Array.from({ length: node.end - node.start }, (_, i) => this.leaf(node.start + i));
       return this.limited("leaves", rows);
     }
-    return this.limited("", this.children(node).map((child) => this.branch(child, node)));
+    const children = this.children(node);
+    node.largest = children.reduce((most, { start, end }) => Math.max(most, end - start), 1);
+    return this.limited("", children.map((child) => this.branch(child, node)));
   }
 
   limited(className, made) {
