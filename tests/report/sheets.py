@@ -11,8 +11,8 @@ from tests.components import registry_of
 from tests.test_grid import tiny_request
 from tokbench.grid_file import GridFile, Point, points_of
 from tokbench.report.board import FIGURES
-from tokbench.report.paired import Values
 from tokbench.report.grid_sheet import GridSheet
+from tokbench.report.training import Values
 from tokbench.request import resolve
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.report.sheets import claim, made_sheet, panel
 from tokbench.report.claims import judge, lines, verdict
-from tokbench.report.paired import Values
+from tokbench.report.training import Values
 
 USERS = 10
 LOW = np.zeros(USERS)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.report.sheets import made_sheet, panel
-from tokbench.report.paper_table import paper_table, table_notes, values_table
 from tokbench.report.grid_sheet import GridSheet
+from tokbench.report.paper_table import paper_table, table_notes, values_table
 
 
 @pytest.fixture
 def mind() -> GridSheet:
     """Made-up users of MIND: 0.3 for rqvae, 0.36 for cost, random codes not run."""
-    outcomes = {("random",): "no record", ("rqvae",): np.full(10, 0.3),
+    outcomes: dict[tuple[Any, ...], Any] = {("random",): "no record", ("rqvae",): np.full(10, 0.3),
                 ("cost",): np.full(10, 0.36)}  # fmt: skip
     source = {"source": {"paper": "P", "place": "Table 2"}}
     sheet = made_sheet(source, outcomes, bigram=np.full(10, 0.25))

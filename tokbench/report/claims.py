@@ -25,9 +25,9 @@ import numpy as np
 
 from tokbench.grid_file import ROWS, Claim, Point, Value
 from tokbench.intervals import bootstrap
+from tokbench.report.grid_sheet import GridSheet, stack
 from tokbench.report.groups import LEVEL
 from tokbench.report.paired import all_pairs, differences, holm
-from tokbench.report.grid_sheet import GridSheet, stack
 
 Verdict = Literal["holds", "does not hold", "cannot tell"]
 

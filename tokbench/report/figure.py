@@ -17,7 +17,7 @@ from tokbench.errors import MissingExtraError
 from tokbench.grid_file import Panel, Point, Value
 from tokbench.report.board import FIGURES
 from tokbench.report.claims import Judged
-from tokbench.report.grid_sheet import Mean, GridSheet
+from tokbench.report.grid_sheet import GridSheet, Mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

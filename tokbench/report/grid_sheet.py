@@ -11,7 +11,7 @@ from tokbench.grid_file import GridFile, Point
 from tokbench.intervals import bootstrap
 from tokbench.record import Record
 from tokbench.report.board import FIGURES, user_mean
-from tokbench.report.paired import Values
+from tokbench.report.training import Values
 from tokbench.spec import RunSpec
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from tokbench.grid_file import Point
 from tokbench.metrics import CUTOFFS
 from tokbench.report.board import FIGURES
+from tokbench.report.grid_sheet import GridSheet
 from tokbench.report.latex import BASE, METRICS, OURS
 from tokbench.report.published import Metric, Published, published
-from tokbench.report.grid_sheet import GridSheet
 
 Table = tuple[list[str], list[list[str]]]  # heads, rows
 

@@ -10,7 +10,8 @@ from tokbench.intervals import bootstrap_means
 from tokbench.report.board import FIGURES, HEADLINE, finished, user_mean
 from tokbench.report.groups import LEVEL
 from tokbench.report.html.boards import BoardView
-from tokbench.report.paired import ROUNDING, Values, all_pairs, holm
+from tokbench.report.paired import ROUNDING, all_pairs, holm
+from tokbench.report.training import Values
 
 
 @dataclass(frozen=True)
