@@ -15,7 +15,7 @@ from torch import Tensor
 from tokbench.nn.fit import Order
 
 
-def neighbour_order(near: Sequence[NDArray[np.int64]]) -> Order:
+def neighbour_order(near: Sequence[NDArray[np.int64]] | NDArray[np.int64]) -> Order:
     """Draws orders in which every item stands once, groups of related items side by side.
 
     `near[n]` are the items that n would like to meet. Items are visited at random; one that is
