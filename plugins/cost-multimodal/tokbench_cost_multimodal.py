@@ -168,11 +168,11 @@ def cross_loss(x: Tensor, widths: Sequence[int], reconstruct: Any, tau: float) -
 
     from tokbench.nn.losses import contrastive_loss
 
-    parts = x.split(list(widths), dim=1)
+    parts = torch.split(x, list(widths), dim=1)
     found = []
     for m in range(len(parts)):
         alone = [part if n == m else torch.zeros_like(part) for n, part in enumerate(parts)]
-        found.append(reconstruct(torch.cat(alone, dim=1)).split(list(widths), dim=1))
+        found.append(torch.split(reconstruct(torch.cat(alone, dim=1)), list(widths), dim=1))
     pairs = permutations(range(len(parts)), 2)
     return torch.stack([contrastive_loss(parts[n], found[m][n], tau) for m, n in pairs]).mean()
 

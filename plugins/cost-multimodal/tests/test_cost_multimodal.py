@@ -44,7 +44,8 @@ def test_modalities_stand_side_by_side_with_equal_variance(files: tuple[str, str
     x = CostMultimodal.of(paths=files).combined(SEEN)
     assert x.shape == (256, 32 + 12 + 3)
     parts = np.split(x, [32, 44], axis=1)
-    for part, raw in zip(parts, (SEEN.embeddings, IMAGES, SOUNDS), strict=True):
+    tables: list[Any] = [SEEN.embeddings, IMAGES, SOUNDS]
+    for part, raw in zip(parts, tables, strict=True):
         expected = (raw - raw.mean(0)) / raw.std(0) / np.sqrt(raw.shape[1])
         np.testing.assert_allclose(part, expected, atol=1e-4)
         assert np.square(part).sum(axis=1).mean() == pytest.approx(1, abs=1e-4)
