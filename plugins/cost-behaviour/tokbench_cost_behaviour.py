@@ -119,8 +119,8 @@ def behaviour_contrastive_loss(
 
     q_bb = 1 - share, and q_bj = share n_bj / sum_i n_bi over the others, where n [B, B]
     (`together`, its diagonal zero) counts how often they co-occur; q_bb = 1 where an item co-occurs
-    with none of the batch. <.,.> is the cosine. With `mask_duplicates` other items whose input equals x_b are
-    neither negatives nor positives.
+    with none of the batch. <.,.> is the cosine. With `mask_duplicates` other items whose input
+    equals x_b are neither negatives nor positives.
     """
     import torch
     import torch.nn.functional as F
