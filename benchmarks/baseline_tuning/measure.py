@@ -5,7 +5,8 @@
 A setting is a line such as `sasrec width=64 dropout=0.3 seed=1`, the rest being defaults. Only
 the validation targets are looked at: the test items of the split are not used here. Codes are
 `item-id`, embeddings MiniLM's (extra `minilm`). `trials.jsonl` beside this file holds the trials on
-office-5core (leave-one-out) behind the present defaults.
+office-5core (leave-one-out) behind the present defaults. Where a trial does not say `own_last`, the
+history's own items came last of all, as with own_last=true (one sasrec trial says otherwise).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from scipy import sparse
 from tokbench.api import Generator, Runtime
 from tokbench.generators.content_neighbours import ContentNeighbours
 from tokbench.generators.item_item import ItemItem
-from tokbench.generators.neighbourhood import Neighbourhood, has_repeats, nearest
+from tokbench.generators.neighbourhood import Neighbourhood, nearest
 from tokbench.types import Catalog, Histories, Queries, SemanticIds, Sequences
 
 Rows = list[list[int]]
@@ -68,7 +68,7 @@ def item_item_by_hand(rows: Rows, history: list[int], c: Any) -> list[float]:
             if count:
                 total += c.recency**age * count / (np.sqrt(flat.count(i) * n_t) + c.shrink)
         found.append(total)
-    if all(len(set(row)) == len(row) for row in rows):
+    if c.own_last:
         for item in history:
             found[MEMBER[item]] = -1.0
     return found
@@ -81,6 +81,7 @@ def item_item_by_hand(rows: Rows, history: list[int], c: Any) -> list[float]:
         {},
         {"distance_decay": 1.0, "backward": 1.0, "shrink": 0.0, "recency": 1.0},
         {"backward": 0.25, "window": 2},
+        {"own_last": True},
     ],
 )
 def test_item_item_against_the_sum_over_pairs(
@@ -104,7 +105,6 @@ def test_the_plain_options_are_the_cosine_of_user_columns() -> None:
     model = trained(plain, rows, EACH)
     np.testing.assert_allclose(model.similarity.toarray(), cosine, rtol=1e-12)
     expected = cosine[0] + cosine[4]
-    expected[[0, 4]] = -1
     assert scores_of(model, EACH, [0, 4]) == pytest.approx(expected.tolist())
 
 
@@ -126,21 +126,16 @@ def test_content_neighbours_against_cosines_one_by_one(embeddings: list[Any]) ->
 
 def test_popularity_decides_the_rest_and_what_was_had_comes_last() -> None:
     rows = [[0, 1], [5, 4], [5, 3], [5, 2], [4, 6]]
-    model = trained(ItemItem(), rows, EACH)
+    model = trained(ItemItem.of(own_last=True), rows, EACH)
     beams = model.generate(Sequences.of([[0], []]), width=9, runtime=Runtime())
     assert beams.codes[0, :3, 0].tolist() == [1, 5, 4], "the neighbour, then the popular"
     assert beams.codes[0, 6, 0] == 0
     assert beams.codes[1, :2, 0].tolist() == [5, 4]
     assert (beams.codes[:, 7:] == -1).all()
-    again = trained(ItemItem(), [*rows, [2, 2]], EACH)
-    first = again.generate(Sequences.of([[2]]), width=1, runtime=Runtime())
-    assert first.codes[0, 0, 0] == 2, "items are taken again here"
-
-
-def test_repeats_are_repeats_within_a_row() -> None:
-    assert not has_repeats(Sequences.of([[1, 2], [], [2, 1]]))
-    assert has_repeats(Sequences.of([[1, 2], [3, 1, 3]]))
-    assert not has_repeats(Sequences.of([]))
+    plain = trained(ItemItem(), rows, EACH)
+    first = plain.generate(Sequences.of([[0, 5]]), width=7, runtime=Runtime())
+    assert set(first.codes[0, :4, 0].tolist()) == {1, 3, 2, 4}, "neighbours of 0 and 5"
+    assert first.codes[0, 4, 0] == 5, "then the popular, had or not"
 
 
 @given(st.lists(st.lists(st.integers(-2, 4), min_size=5, max_size=5), min_size=1, max_size=6))

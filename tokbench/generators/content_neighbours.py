@@ -40,6 +40,11 @@ class ContentNeighbours(Generator):
         recency: float = option(
             0.6, gt=0.0, le=1.0, description="weight of a history's item per step back"
         )
+        own_last: bool = option(
+            False,
+            description="propose what the history holds after all else: for data in which nobody "
+            "takes an item twice. No other generator does, so it is off",
+        )
 
     def train(
         self,

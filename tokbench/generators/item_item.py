@@ -57,7 +57,12 @@ class ItemItem(Generator):
         neighbours: int = option(100, ge=1, description="neighbours kept of each item")
         window: int = option(50, ge=1, description="items of a history, last ones")
         recency: float = option(
-            0.6, gt=0.0, le=1.0, paper=1, description="weight of a history's item per step back"
+            0.5, gt=0.0, le=1.0, paper=1, description="weight of a history's item per step back"
+        )
+        own_last: bool = option(
+            False,
+            description="propose what the history holds after all else: for data in which nobody "
+            "takes an item twice. No other generator does, so it is off",
         )
 
     def train(

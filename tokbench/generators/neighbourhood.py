@@ -27,24 +27,20 @@ class Neighbourhood(GeneratorModel):
 
     The newest item has age 0. `similarity` [N, G] is sparse and not negative. Tuples without a
     score come after, by popularity: `order` [G], most frequent first, which also settles ties.
-    The history's own tuples come last of all, unless `repeats`: some training row has an item
-    twice, so that taking an item again is a thing that happens in this dataset.
+    With `own_last` the history's own tuples come last of all.
     """
 
-    def __init__(
-        self, config: Any, ids: SemanticIds, similarity: Matrix, order: Ints, *, repeats: bool
-    ) -> None:
-        self.window, self.recency = config.window, config.recency
+    def __init__(self, config: Any, ids: SemanticIds, similarity: Matrix, order: Ints) -> None:
+        self.window, self.recency, self.own_last = config.window, config.recency, config.own_last
         self.tuples, self.member, _ = ids.groups()
-        self.similarity, self.order, self.repeats = similarity, order, repeats
+        self.similarity, self.order = similarity, order
 
     @classmethod
     def over(
         cls, config: Any, ids: SemanticIds, similarity: Matrix, train: Sequences, seed: int
     ) -> Neighbourhood:
-        """With the popularity and the repeats of the training rows."""
-        order = ranked(smoothed_counts(train, ids), seed)
-        return cls(config, ids, similarity, order, repeats=has_repeats(train))
+        """With the popularity of the training rows."""
+        return cls(config, ids, similarity, ranked(smoothed_counts(train, ids), seed))
 
     @classmethod
     def restored(
@@ -53,10 +49,10 @@ class Neighbourhood(GeneratorModel):
         """The model whose `state()` this was."""
         parts = (state["similarities"], state["neighbours"], state["offsets"])
         similarity = sparse.csr_array(parts, shape=(len(ids), len(state["order"])))
-        return cls(config, ids, similarity, state["order"], repeats=bool(state["repeats"][0]))
+        return cls(config, ids, similarity, state["order"])
 
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
-        """Scores are sums of similarities: 0 where popularity decides, -1 for the history's own."""
+        """Scores are sums of similarities: 0 where popularity decides, -1 for what comes last."""
         best = min(width, len(self.tuples))
         chosen = np.empty((len(histories), best), np.int64)
         scores = np.empty((len(histories), best))
@@ -80,7 +76,7 @@ class Neighbourhood(GeneratorModel):
         scores: NDArray[np.float64] = (
             sparse.csr_array((weight, (row, items)), shape=shape) @ self.similarity
         ).toarray()
-        if not self.repeats:
+        if self.own_last:
             scores[row, self.member[items]] = -1.0
         return scores
 
@@ -91,14 +87,7 @@ class Neighbourhood(GeneratorModel):
             "neighbours": self.similarity.indices,
             "similarities": self.similarity.data,
             "order": self.order,
-            "repeats": np.array([self.repeats], np.int8),
         }
-
-
-def has_repeats(train: Sequences) -> bool:
-    """Does a row hold an item twice?"""
-    row = np.repeat(np.arange(len(train)), train.lengths)
-    return len(np.unique(np.stack([row, train.items]), axis=1).T) < len(train.items)
 
 
 def nearest(similarity: Matrix, count: int) -> Matrix:

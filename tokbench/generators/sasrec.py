@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
 from tokbench.errors import ConfigError
-from tokbench.generators.neighbourhood import has_repeats
 from tokbench.metrics import ndcg, recall
 from tokbench.placement import place
 from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
@@ -28,8 +27,7 @@ class SasRec(Generator):
 
     The levels of a tuple are not looked at: each distinct tuple is one class with an embedding of
     its own, so the tokenizer matters only by which items share a tuple. Options were chosen on
-    the validation users of office-5core alone (benchmarks/baseline_tuning). The history's own
-    tuples are proposed last, unless some training row has an item twice.
+    the validation users of office-5core alone (benchmarks/baseline_tuning).
     """
 
     name = "sasrec"
@@ -63,6 +61,11 @@ class SasRec(Generator):
         warmup_steps: int = option(100, ge=0, paper=0, description="steps of linear warm-up")
         weight_decay: float = option(
             0.0, ge=0.0, description="AdamW's decoupled weight decay, of all weights"
+        )
+        own_last: bool = option(
+            False,
+            description="propose what the history holds after all else: for data in which nobody "
+            "takes an item twice. No other generator does, so it is off",
         )
         eval_every: int = option(1, ge=1, description="epochs between two validations")
         patience: int = option(
@@ -108,7 +111,6 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(seed)
             model = SasRecModel(self.config, ids, runtime.device)
-            model.repeats = has_repeats(histories.train)
             _fit(model, histories, np.random.default_rng(seed), runtime)
         return model
 
@@ -119,7 +121,6 @@ class SasRec(Generator):
         with torch.random.fork_rng(devices=[]):
             model = SasRecModel(self.config, ids, "cpu")
         weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
-        model.repeats = bool(weights.pop(REPEATS))
         model.network.load_state_dict(weights)
         return model
 
@@ -135,7 +136,7 @@ class SasRecModel(GeneratorModel):
                 f"sasrec: width {config.width} is not a multiple of heads {config.heads}; "
                 "set sasrec.width or sasrec.heads"
             )
-        self.config, self.ids, self.repeats = config, ids, True
+        self.config, self.ids = config, ids
         self.tuples, self.member, _ = ids.groups()
         network = Network(
             classes=len(self.tuples),
@@ -150,8 +151,8 @@ class SasRecModel(GeneratorModel):
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The `width` likeliest tuples after each history, of which the last items count.
 
-        Scores are log-probabilities over all tuples, lowered by OWN for the history's own, unless
-        training has repeats. An empty history is allowed.
+        Scores are log-probabilities over all tuples, with `own_last` lowered by OWN for the
+        history's own. An empty history is allowed.
         """
         import torch
 
@@ -171,7 +172,7 @@ class SasRecModel(GeneratorModel):
                     with torch.inference_mode():
                         hidden = network(inputs.to(runtime.device))[range(len(part)), last]
                         score = network.logits(hidden).log_softmax(-1)
-                        if not self.repeats:
+                        if self.config.own_last:
                             score[self._own(histories, part)] -= OWN
                         found = score.topk(best)
                     chosen[part, :best] = found.indices.cpu()
@@ -195,15 +196,13 @@ class SasRecModel(GeneratorModel):
         return np.repeat(np.arange(len(rows)), list(map(len, own))), np.concatenate(own)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32, and whether training had repeats."""
-        weights = {
+        """The weights, float32."""
+        return {
             name: value.detach().cpu().numpy().copy()
             for name, value in self.network.state_dict().items()
         }
-        return weights | {REPEATS: np.array(self.repeats, np.int8)}
 
 
-REPEATS = "repeats"
 OWN = 1000.0  # more than any two log-probabilities differ by
 PLACES = 2**14  # places of a chunk in inference
 TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is large
