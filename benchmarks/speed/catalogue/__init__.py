@@ -1,0 +1,1 @@
+"""What the measurements of tokenizers share: embeddings that resemble those of texts."""

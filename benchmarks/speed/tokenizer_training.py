@@ -1,0 +1,143 @@
+"""Training steps of RQ-VAE and CoST against ResidualVQ of vector-quantize-pytorch, and the FLOPs.
+
+The peer is put into the same autoencoder and trained as its examples do it: a shuffling DataLoader,
+AdamW, and the losses shown after every step. Its codebook starts by k-means and moves by averages.
+`FLOPs` counts the matrix products of a step (forward and backward) over the peak of a large one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from importlib.metadata import version
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.speed.catalogue.embeddings import ITEMS, table
+from benchmarks.speed.harness import Row, Work, compare, interleaved, peak_flops
+from tokbench.nn.fit import OneStep, adam, start_codebooks, train_epoch
+from tokbench.nn.mlp import mlp
+from tokbench.tokenizers.cost import Cost
+from tokbench.tokenizers.rqvae import RqVae
+
+BATCH = 256
+
+
+def measure(quick: bool) -> list[Row]:
+    """Against the peer, where it is installed, and against the peak."""
+    x = torch.from_numpy(table(4000 if quick else ITEMS))
+    steps, rounds = (5, 1) if quick else (60, 7)
+    rows = []
+    for tokenizer in (RqVae.of(), Cost.of()):
+        step = training(tokenizer, x)
+        ours = in_order(step, x, steps)
+        try:
+            theirs = peer(x, steps)
+        except ImportError:
+            print("vector-quantize-pytorch is missing (pip install -e '.[speed]')", file=sys.stderr)
+        else:
+            row = compare(
+                f"{tokenizer.name} training, {len(x)} x {x.shape[1]}, batch {BATCH}",
+                f"ResidualVQ of vector-quantize-pytorch {version('vector-quantize-pytorch')}",
+                interleaved(ours, theirs, rounds=rounds),
+                amount=steps,
+                unit="steps/s",
+                floor=1.8,
+                aim=3.0,
+                note="theirs minimises the reconstruction's and the commitment's loss",
+            )
+            rows.append(row)
+        rows.append(flop_use(tokenizer.name, step, ours, steps, rounds))
+    return rows
+
+
+def training(tokenizer: RqVae, x: Tensor) -> OneStep:
+    """The tokenizer's own step, codebooks made."""
+    generator = torch.Generator().manual_seed(0)
+    model = tokenizer.untrained(x.shape[1], generator)
+    start_codebooks(model, x, torch.arange(BATCH), "residuals", generator)
+    optimizer = adam(model, tokenizer.config.learning_rate)
+    return OneStep(model, x, tokenizer.terms, optimizer, quantized=True)
+
+
+def in_order(step: OneStep, x: Tensor, steps: int) -> Work:
+    """So many steps over shuffled items, with the epoch's one reading of the losses."""
+
+    def work() -> None:
+        order = torch.randperm(len(x))
+        rows = [order[at * BATCH % (len(x) - BATCH) :][:BATCH] for at in range(steps)]
+        train_epoch(step, rows)
+
+    return work
+
+
+class Peer(nn.Module):
+    """ResidualVQ between the same encoder and decoder."""
+
+    def __init__(self, input_dim: int, config: RqVae.Config) -> None:
+        from vector_quantize_pytorch import ResidualVQ
+
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        sizes = [input_dim, *config.hidden, config.latent_dim]
+        self.encoder = mlp(sizes, generator=generator)
+        self.decoder = mlp(sizes[::-1], generator=generator)
+        self.quantizer = ResidualVQ(
+            dim=config.latent_dim,
+            num_quantizers=config.levels,
+            codebook_size=config.codebook_size,
+            shared_codebook=True,
+            kmeans_init=True,
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z_hat, codes, commitment = self.quantizer(self.encoder(x)[:, None])
+        return self.decoder(z_hat[:, 0]), codes, commitment
+
+
+def peer(x: Tensor, steps: int) -> Work:
+    """So many steps of the peer's example loop."""
+    model = Peer(x.shape[1], RqVae.of().config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    loader = DataLoader(TensorDataset(x), batch_size=BATCH, shuffle=True, drop_last=True)
+
+    def work() -> None:
+        batches = itertools.chain.from_iterable(itertools.repeat(loader))
+        for (batch,) in itertools.islice(batches, steps):
+            optimizer.zero_grad()
+            x_hat, codes, commitment = model(batch)
+            reconstruction = (x_hat - batch).square().sum(dim=-1).mean()
+            (reconstruction + 0.25 * commitment.sum()).backward()
+            optimizer.step()
+            _ = reconstruction.item(), commitment.sum().item(), codes.unique().numel()
+
+    return work
+
+
+def flop_use(name: str, step: OneStep, ours: Work, steps: int, rounds: int) -> Row:
+    """FLOP/s of the products over those of a large product, in turns."""
+    with FlopCounterMode(display=False) as counter:
+        step(torch.arange(BATCH))
+    per_step = counter.get_total_flops()
+    peaks: list[float] = []
+    pairs = interleaved(ours, lambda: peaks.append(peak_flops()), rounds=rounds)
+    rates = [
+        (steps * per_step / mine, peak) for (mine, _), peak in zip(pairs, peaks[1:], strict=True)
+    ]
+    ratios = sorted(mine / peak for mine, peak in rates)
+    return Row(
+        f"{name} training step's FLOPs, batch {BATCH}",
+        "sgemm peak",
+        "GFLOP/s",
+        sorted(mine for mine, _ in rates)[rounds // 2] / 1e9,
+        sorted(peak for _, peak in rates)[rounds // 2] / 1e9,
+        ratios[rounds // 2],
+        ratios[0],
+        ratios[-1],
+        0.5,
+        0.65,
+        f"{per_step / 1e9:.2f} GFLOP a step",
+    )
