@@ -50,3 +50,10 @@ def test_stability_needs_two_tokenizer_seeds(tmp_path: Path) -> None:
     assert stability(records[:1]) == {}
     generators_only = run_tiny(tmp_path / "g", generator_seeds=(0, 1), baselines=False)
     assert stability(generators_only) == {}
+
+
+def test_levels_of_many_codes_are_not_matched() -> None:
+    figures = agreement(SemanticIds(A, (4, 10_000)), SemanticIds(B, (4, 10_000)))
+    assert "stability/level1" in figures
+    assert "stability/level2" not in figures
+    assert "stability/depth2" in figures
