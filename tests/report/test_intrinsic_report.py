@@ -16,7 +16,8 @@ from tokbench.report.render import markdown
 
 
 def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1))
+    tokenizers = ("hashed", "hashed:wide", "item-id")
+    records = run_tiny(tmp_path, tokenizers=tokenizers, seeds=(0, 1), baselines=False)
     (sheet,) = intrinsic_sheets(records)
     assert "generator echo" in sheet.title
     assert set(sheet.heads[1:3]) == {"hashed", "hashed:wide"}, "item ids are not measured"
@@ -31,7 +32,7 @@ def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> No
 
 
 def test_policies_and_generators_never_mix(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"))
+    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"), baselines=False)
     titles = [sheet.title for sheet in intrinsic_sheets(records)]
     assert [title.partition("policy ")[2] for title in titles] == [
         "extra-token · generator echo",
@@ -78,7 +79,7 @@ def test_costs_by_hand(tmp_path: Path) -> None:
 
 
 def test_decoding_has_survival_for_every_row(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path)
+    records = run_tiny(tmp_path, tokenizers=("hashed", "item-id"), baselines=False)
     (sheet,) = decoding_sheets(records)
     assert len(sheet.rows) == len(records)
     (hashed,) = (row for row in sheet.rows if row[0] == "hashed")
