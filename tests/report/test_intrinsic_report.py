@@ -11,7 +11,7 @@ import pytest
 from tests.test_grid import run_tiny
 from tokbench.report.board import make_boards
 from tokbench.report.costs import cost_sheets, costs_of, decoding_sheets
-from tokbench.report.intrinsic import intrinsic_sheets
+from tokbench.report.intrinsic import intrinsic_sheets, is_control
 from tokbench.report.render import markdown
 
 
@@ -28,7 +28,15 @@ def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> No
             mean = np.mean([outcome.figures[figure].value for outcome in outcomes])
             assert rows[name][column] == pytest.approx(mean)
     assert "stability/level1" in rows
+    assert "stability/level1/shuffled" in rows
     assert sheet.words.startswith("Cannot tell whether any measure predicts Recall@10: 2 rows")
+
+
+def test_values_of_chance_are_shown_and_not_tested() -> None:
+    assert not is_control("adjacent/shared_prefix")
+    assert is_control("adjacent/shared_prefix/shuffled")
+    assert is_control("random/duplicate_rate")
+    assert is_control("knn/random@10")
 
 
 def test_policies_and_generators_never_mix(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_slices_against_a_recount(tmp_path: Path) -> None:
     outcome = outcome_with(
         record,
         target_frequency=[0, 1, 2, 3, 3, 2, 1, 0],
-        history_length=[4, 5, 6, 7, 8, 9, 4, 4],
+        history_length=[4, 5, 6, 6, 8, 9, 4, 6],
         same_day=[0, 1, -1, 1, 0, 0, 1, 1],
     )
     expected = recount(outcome)
