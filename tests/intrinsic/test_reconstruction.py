@@ -44,20 +44,24 @@ def test_fidelity_against_sklearn_and_loops() -> None:
 
 
 def test_retrieval_against_a_loop_with_ties_at_their_expected_rank() -> None:
-    x = X.copy()
+    x, codes = X.copy(), IDS.codes.copy()
     x[10] = x[11] = x[12]  # three items nobody can tell apart
-    x_hat = linear_decoder(IDS, x)
+    codes[10:13] = (4, 5)  # reconstructed exactly, by codes that nobody else has
+    ids = SemanticIds(codes, IDS.level_sizes)
+    member = ids.groups()[1]
+    x_hat = linear_decoder(ids, x)
     assert x_hat is not None
     top1, reciprocal = [], []
     for i in range(60):
-        guess = x_hat[MEMBER[i]].astype(np.float64)
+        guess = x_hat[member[i]].astype(np.float64)
         near = [float(guess @ row / np.linalg.norm(row)) for row in x.astype(np.float64)]
         better = sum(value > near[i] + 1e-9 for value in near)
         equal = sum(abs(value - near[i]) <= 1e-9 for value in near)
         ranks = range(better + 1, better + equal + 1)
         top1.append(np.mean([rank == 1 for rank in ranks]))
         reciprocal.append(np.mean([1 / rank for rank in ranks]))
-    found = retrieval(x, x_hat, MEMBER, np.arange(60))
+    assert top1[10] == pytest.approx(1 / 3), "the case is there"
+    found = retrieval(x, x_hat, member, np.arange(60))
     assert found["top1"] == pytest.approx(np.mean(top1), abs=1e-9)
     assert found["mrr"] == pytest.approx(np.mean(reciprocal), abs=1e-9)
 

@@ -11,12 +11,13 @@ import pytest
 from tests.test_grid import run_tiny
 from tokbench.report.board import make_boards
 from tokbench.report.costs import cost_sheets, costs_of, decoding_sheets
-from tokbench.report.intrinsic import intrinsic_sheets
+from tokbench.report.intrinsic import intrinsic_sheets, is_control
 from tokbench.report.render import markdown
 
 
 def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1))
+    tokenizers = ("hashed", "hashed:wide", "item-id")
+    records = run_tiny(tmp_path, tokenizers=tokenizers, seeds=(0, 1), baselines=False)
     (sheet,) = intrinsic_sheets(records)
     assert "generator echo" in sheet.title
     assert set(sheet.heads[1:3]) == {"hashed", "hashed:wide"}, "item ids are not measured"
@@ -27,11 +28,19 @@ def test_measures_stand_beside_the_recall_of_their_records(tmp_path: Path) -> No
             mean = np.mean([outcome.figures[figure].value for outcome in outcomes])
             assert rows[name][column] == pytest.approx(mean)
     assert "stability/level1" in rows
+    assert "stability/level1/shuffled" in rows
     assert sheet.words.startswith("Cannot tell whether any measure predicts Recall@10: 2 rows")
 
 
+def test_values_of_chance_are_shown_and_not_tested() -> None:
+    assert not is_control("adjacent/shared_prefix")
+    assert is_control("adjacent/shared_prefix/shuffled")
+    assert is_control("random/duplicate_rate")
+    assert is_control("knn/random@10")
+
+
 def test_policies_and_generators_never_mix(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"))
+    records = run_tiny(tmp_path, collision_policies=("none", "extra-token"), baselines=False)
     titles = [sheet.title for sheet in intrinsic_sheets(records)]
     assert [title.partition("policy ")[2] for title in titles] == [
         "extra-token · generator echo",
@@ -78,7 +87,7 @@ def test_costs_by_hand(tmp_path: Path) -> None:
 
 
 def test_decoding_has_survival_for_every_row(tmp_path: Path) -> None:
-    records = run_tiny(tmp_path)
+    records = run_tiny(tmp_path, tokenizers=("hashed", "item-id"), baselines=False)
     (sheet,) = decoding_sheets(records)
     assert len(sheet.rows) == len(records)
     (hashed,) = (row for row in sheet.rows if row[0] == "hashed")

@@ -37,9 +37,9 @@ def test_adjusted_rand_index_by_counting_pairs() -> None:
     """(RI - E[RI]) / (1 - E[RI]), the expectation over random relabellings of the items."""
     found = agreement(SemanticIds(A, (4, 4)), SemanticIds(B, (4, 4)))["stability/depth1"]
     rng = np.random.default_rng(0)
-    chance = np.mean([rand_score(A[:, 0], rng.permutation(B[:, 0])) for _ in range(4000)])
+    chance = np.mean([rand_score(A[:, 0], rng.permutation(B[:, 0])) for _ in range(1000)])
     expected = (rand_score(A[:, 0], B[:, 0]) - chance) / (1 - chance)
-    assert found == pytest.approx(expected, abs=0.01)
+    assert found == pytest.approx(expected, abs=0.015)
 
 
 def test_stability_needs_two_tokenizer_seeds(tmp_path: Path) -> None:
@@ -50,3 +50,10 @@ def test_stability_needs_two_tokenizer_seeds(tmp_path: Path) -> None:
     assert stability(records[:1]) == {}
     generators_only = run_tiny(tmp_path / "g", generator_seeds=(0, 1), baselines=False)
     assert stability(generators_only) == {}
+
+
+def test_levels_of_many_codes_are_not_matched() -> None:
+    figures = agreement(SemanticIds(A, (4, 10_000)), SemanticIds(B, (4, 10_000)))
+    assert "stability/level1" in figures
+    assert "stability/level2" not in figures
+    assert "stability/depth2" in figures

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokbench.intrinsic.neighbours import blocks, unit
 from tokbench.types import Floats, Ints, SemanticIds
 
-MOST_CODES = 4096  # beyond, the normal equations of the linear decoder take minutes
+MOST_CODES = 2048  # beyond, the normal equations of the linear decoder take too long
 COLUMNS = 64  # of the embeddings, in float64 at once
 
 

@@ -45,7 +45,8 @@ def sheet_of(title: str, done: dict[Method, list[Record]]) -> Sheet:
     names = list(dict.fromkeys(name for method in methods for name in table[method]))
     tested = correlations(
         {name: [table[method][name] for method in methods]
-         for name in names if all(name in table[method] for method in methods)},
+         for name in names
+         if not is_control(name) and all(name in table[method] for method in methods)},
         [recall[method] for method in methods],
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = [
@@ -56,6 +57,11 @@ def sheet_of(title: str, done: dict[Method, list[Record]]) -> Sheet:
         rows.append((name, *values, *_correlation_cells(tested, name)))
     heads = ("measure", *(method[0] for method in methods), "rho", "tau", "p", "corrected")
     return Sheet(title, heads, tuple(rows), f"{tested} {WORDS}")
+
+
+def is_control(name: str) -> bool:
+    """A value of chance, to read a measure against: it predicts nothing of its own."""
+    return name.endswith("/shuffled") or name.startswith(("random/", "knn/random"))
 
 
 def measured(records: Sequence[Record]) -> dict[str, float]:
