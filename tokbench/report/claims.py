@@ -51,14 +51,14 @@ class Step:
         return 0 if self.gap or self.p >= LEVEL else int(np.sign(self.difference))
 
     def __str__(self) -> str:
+        if self.gap:  # whatever the figure
+            return f"{self.lower} → {self.upper}: not measured ({self.gap})"
         metric, _, k = self.figure.partition("@")
-        lead = f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}, {self.lower} → {self.upper}: "
-        if self.gap:
-            return f"{lead}not measured ({self.gap})"
         low, high = self.interval
         return (
-            f"{lead}{self.means[0]:.4f} → {self.means[1]:.4f}, {self.difference:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}], p = {self.p:.4f}"
+            f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}, {self.lower} → {self.upper}: "
+            f"{self.means[0]:.4f} → {self.means[1]:.4f}, {self.difference:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}], {_p(self.p)}"
         )
 
 
@@ -147,7 +147,11 @@ def _point(sheet: GridSheet, claim: Claim, option: str, value: Value) -> Point |
 
 
 def lines(judged: Sequence[Judged]) -> Iterator[str]:
-    """The verdict on each claim, and the numbers behind it."""
+    """The verdict on each claim, and the numbers behind it; a gap once for all figures."""
     for one in judged:
         yield f"{one.verdict}: {one.claim.says}"
-        yield from (f"    {step}" for step in one.steps)
+        yield from dict.fromkeys(f"    {step}" for step in one.steps)
+
+
+def _p(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
