@@ -82,11 +82,12 @@ def draw(sheet: GridSheet, judged: Sequence[Judged]) -> Figure:
 
 def _caption(sheet: GridSheet) -> str:
     """What was measured, and how to read it."""
-    counts = sorted({sheet.seeds[point] for point in sheet.outcomes}) or [0]
+    counts = sorted({len(sheet.runs[point]) for point in sheet.outcomes}) or [0]
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     words = f"mean over users and {seeds} seed{'' if seeds == '1' else 's'}"
+    bars = "users and training runs" if sheet.training.df else "users"
     gaps = "; crosses: no figure" if sheet.gaps else ""
-    return f"{sheet.title}\n{words}, bars: 95 % bootstrap intervals over users{gaps}"
+    return f"{sheet.title}\n{words}, bars: 95 % intervals over {bars}{gaps}"
 
 
 def _panel(axes: Axes, sheet: GridSheet, panel: Panel) -> None:
