@@ -14,6 +14,7 @@ from tokbench.grid import file_cells
 from tokbench.grid_file import points_of, read_grid_file
 from tokbench.registry import build_registry
 from tokbench.report.published import published
+from tokbench.spec import BASELINES
 
 FILES = sorted(BENCHMARKS.glob("*.toml"))
 GOOD = """
@@ -55,7 +56,9 @@ def test_a_shipped_file_resolves_and_its_dataset_can_be_replaced(path: Path) -> 
     registry = build_registry(entry_points=False)
     found = file_cells(path, file, {"datasets": ("toy",), "encoder": "tfidf"}, registry)
     points = points_of(file, file.run["tokenizers"])
-    assert len(found) == 3 * len(points) + 2, "three seeds a point, two baselines"
+    assert sum(one.point is not None for one in found) == 3 * len(points), "three seeds a point"
+    baselines = {one.cell.spec.generator.name for one in found if one.point is None}
+    assert baselines == {*BASELINES}
     assert {one.cell.spec.dataset.name for one in found} == {"toy"}
     assert file.claims
 
@@ -88,9 +91,9 @@ def test_a_point_is_its_cell_for_every_seed(tmp_path: Path) -> None:
     assert [(k, spec.tokenizer.config["codes"], spec.seeds) for k, spec in measured] == [
         (k, k, seed) for k in (4, 6, 12) for seed in ("0", "1")
     ]
-    assert [one.cell.spec.generator.name for one in found if one.point is None] == [
-        "popularity", "bigram",
-    ]  # fmt: skip
+    baselines = [one.cell.spec for one in found if one.point is None]
+    assert len({spec.run_id for spec in baselines}) == len(baselines), "once for all points"
+    assert {spec.generator.name for spec in baselines} == {*BASELINES}
 
 
 def test_fields_given_beside_a_file_replace_its_own(tmp_path: Path) -> None:

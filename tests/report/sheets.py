@@ -12,7 +12,7 @@ from tests.test_grid import tiny_request
 from tokbench.grid_file import GridFile, Point, points_of
 from tokbench.report.board import FIGURES
 from tokbench.report.grid_sheet import GridSheet
-from tokbench.report.training import Values
+from tokbench.report.training import Training, Values
 from tokbench.request import resolve
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -37,8 +37,9 @@ def made_sheet(
     (cell,) = resolve(tiny_request(baselines=False), registry_of())
     return GridSheet(
         file=file, title="tiny", name="tiny", spec=cell.spec, outcomes=found,
-        seeds={point: int(point in found) for point in points}, gaps=gaps,
+        runs={point: [cell.spec] * (point in found) for point in points}, gaps=gaps,
         baselines={name: everywhere(users) for name, users in baselines.items()},
+        training=Training.pooled([]),
     )  # fmt: skip
 
 

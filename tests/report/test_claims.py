@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from tests.report.sheets import claim, made_sheet, panel
 from tokbench.report.claims import judge, lines, verdict
-from tokbench.report.training import Values
+from tokbench.report.training import Training, Values
 
 USERS = 10
 LOW = np.zeros(USERS)
@@ -69,6 +71,21 @@ def test_p_values_are_corrected_over_all_claims_together() -> None:
         floor = max(floor, min(1.0, left * p))
         expected[pair] = floor
     assert [step.p for step in steps] == pytest.approx([expected[pair] for pair in pairs])
+
+
+def test_what_training_runs_vary_widens_interval_and_test() -> None:
+    """One run a point, each with variance v: the sum of both joins that of the users."""
+    v, df = 0.001, 4
+    sheet = made_sheet({"panels": [panel()], "claims": [claim(order=[2, 4])]},
+                       {(2,): LOW, (4,): up(LOW)})  # fmt: skip
+    (plain,) = judge(sheet)[0].steps
+    (step,) = judge(replace(sheet, training=Training(np.full(9, v), df)))[0].steps
+    total = (up(LOW) ** 2).sum() / USERS**2 + 2 * v
+    freedom = df * (total / (2 * v)) ** 2
+    assert step.p == pytest.approx(2 * t.sf(0.15 / total**0.5, freedom))
+    half = t.ppf(0.975, df) * (2 * v) ** 0.5
+    assert step.interval[0] == pytest.approx(0.15 - np.hypot(0.15 - plain.interval[0], half))
+    assert step.interval[1] == pytest.approx(0.15 + np.hypot(plain.interval[1] - 0.15, half))
 
 
 def test_the_best_is_compared_with_every_other_on_its_line() -> None:

@@ -43,7 +43,7 @@ def test_lines_pass_through_the_means_and_break_at_gaps(sheet: GridSheet) -> Non
     assert "collapsed" in words
     assert axes.get_xlabel() == "K"
     assert axes.get_ylabel() == "NDCG@10"
-    assert "it rises: cannot tell" in axes.get_title(loc="left")
+    assert "cannot tell: it rises" in axes.get_title(loc="left")
     assert "bigram: 9.0000, off this scale" in axes.get_title(loc="left")
 
 

@@ -2,16 +2,17 @@
 
 The rule. A claim is an order of points along one axis: an order of n values makes the n - 1 steps
 between neighbours, a best value makes a step from each other value up to it. Each step says that
-the second point is above the first on a figure. It is tested over the users both points share,
-seeds averaged per user, by the paired sign-flip test of report/paired.py (two-sided), and the p
+the second point is above the first on a figure. It is tested two-sided, as rows of a board are:
+over the users both points share, seeds averaged per user (report/paired.py), with what training
+runs vary added where some point was run twice (report/training.py, pooled over the points). The p
 values of all steps of all claims of a sheet are corrected together by Holm's method.
 
     does not hold   some step goes the other way, and the test says so (p < 0.05)
     holds           every step goes as claimed, and the test says so for each
     cannot tell     otherwise: a step is too small for these users, or one of its points is a gap
 
-So "rises" means at every step, not on the whole. The test covers the sampling of users; what other
-training runs would give it does not (run more seeds, and see their range on the board).
+So "rises" means at every step, not on the whole. With one seed a point the test covers the sampling
+of users only.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 
 from tokbench.grid_file import ROWS, Claim, Point, Value
 from tokbench.intervals import bootstrap
+from tokbench.report.board import FIGURES
 from tokbench.report.grid_sheet import GridSheet, stack
 from tokbench.report.groups import LEVEL
 from tokbench.report.paired import all_pairs, differences, holm
@@ -42,7 +44,7 @@ class Step:
     gap: str = ""
     means: tuple[float, float] = (0.0, 0.0)
     difference: float = 0.0
-    interval: tuple[float, float] = (0.0, 0.0)  # 95 %, paired bootstrap over users
+    interval: tuple[float, float] = (0.0, 0.0)  # 95 %
     p: float = 1.0  # after Holm's correction
 
     @property
@@ -51,14 +53,14 @@ class Step:
         return 0 if self.gap or self.p >= LEVEL else int(np.sign(self.difference))
 
     def __str__(self) -> str:
+        if self.gap:  # whatever the figure
+            return f"{self.lower} → {self.upper}: not measured ({self.gap})"
         metric, _, k = self.figure.partition("@")
-        lead = f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}, {self.lower} → {self.upper}: "
-        if self.gap:
-            return f"{lead}not measured ({self.gap})"
         low, high = self.interval
         return (
-            f"{lead}{self.means[0]:.4f} → {self.means[1]:.4f}, {self.difference:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}], p = {self.p:.4f}"
+            f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}, {self.lower} → {self.upper}: "
+            f"{self.means[0]:.4f} → {self.means[1]:.4f}, {self.difference:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}], {_p(self.p)}"
         )
 
 
@@ -132,7 +134,12 @@ def _step(
     lower, upper = stack([sheet.outcomes[point] for point in points if point], figure)
     d = differences(upper, lower)
     low, high = bootstrap(d)
-    p = float(all_pairs(np.stack([upper, lower]))[0, 1])
+    training, column = sheet.training, FIGURES.index(figure)
+    added = np.zeros(2)
+    if training.df:
+        added = np.array([training.of_mean(sheet.runs[p])[column] for p in points if p])
+        low, high = training.widened(d.mean(), low, high, added.sum())
+    p = float(all_pairs(np.stack([lower, upper]), added, training.df)[0, 1])
     means = (float(lower.mean()), float(upper.mean()))
     return Step(figure, names[0], names[1], "", means, float(d.mean()),
                 (float(low), float(high)), p)  # fmt: skip
@@ -147,7 +154,11 @@ def _point(sheet: GridSheet, claim: Claim, option: str, value: Value) -> Point |
 
 
 def lines(judged: Sequence[Judged]) -> Iterator[str]:
-    """The verdict on each claim, and the numbers behind it."""
+    """The verdict on each claim, and the numbers behind it; a gap once for all figures."""
     for one in judged:
         yield f"{one.verdict}: {one.claim.says}"
-        yield from (f"    {step}" for step in one.steps)
+        yield from dict.fromkeys(f"    {step}" for step in one.steps)
+
+
+def _p(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"

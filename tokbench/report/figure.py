@@ -65,20 +65,29 @@ def draw(sheet: GridSheet, judged: Sequence[Judged]) -> Figure:
         _panel(axes, sheet, panel)
     for axes, panel in zip(figure.axes, panels, strict=True):  # scales are known only now
         verdicts = [one for one in judged if one.claim.panel == panel.name]
-        heading = [textwrap.fill(f"{one.claim.says}: {one.verdict}", 52) for one in verdicts]
+        heading = [textwrap.fill(f"{one.verdict}: {one.claim.says}", 50) for one in verdicts]
         heading += _baseline(axes, sheet, panel.figure)
         axes.set_title("\n".join(heading), fontsize=7.5, color=GREY, loc="left")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    for axes in figure.axes[1:]:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            if label not in labels:
+                handles.append(handle)
+                labels.append(label)
+    if labels:
+        figure.legend(handles, labels, frameon=False, loc="outside right center")
     figure.supxlabel(_caption(sheet), fontsize=7.5, color=GREY)
     return figure
 
 
 def _caption(sheet: GridSheet) -> str:
     """What was measured, and how to read it."""
-    counts = sorted({sheet.seeds[point] for point in sheet.outcomes}) or [0]
+    counts = sorted({len(sheet.runs[point]) for point in sheet.outcomes}) or [0]
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     words = f"mean over users and {seeds} seed{'' if seeds == '1' else 's'}"
+    bars = "users and training runs" if sheet.training.df else "users"
     gaps = "; crosses: no figure" if sheet.gaps else ""
-    return f"{sheet.title}\n{words}, bars: 95 % bootstrap intervals over users{gaps}"
+    return f"{sheet.title}\n{words}, bars: 95 % intervals over {bars}{gaps}"
 
 
 def _panel(axes: Axes, sheet: GridSheet, panel: Panel) -> None:
@@ -97,8 +106,6 @@ def _panel(axes: Axes, sheet: GridSheet, panel: Panel) -> None:
         for position, point in zip(shifted, points, strict=True):
             if point in sheet.gaps:
                 _gap(axes, position, sheet.gaps[point], turn)
-    if panel.lines is not None:
-        axes.legend(frameon=False, loc="best")
 
 
 def _positions(axes: Axes, panel: Panel) -> list[float]:
@@ -153,7 +160,7 @@ def _baseline(axes: Axes, sheet: GridSheet, figure: str) -> list[str]:
     if not low - room <= found[name] <= high + room:
         return [f"{name}: {found[name]:.4f}, off this scale"]
     axes.axhline(found[name], color=GREY, linewidth=1, linestyle=(0, (1, 1.5)))
-    axes.text(1, found[name], name, color=GREY, fontsize=7, ha="right", va="bottom",
+    axes.text(0.01, found[name], name, color=GREY, fontsize=7, ha="left", va="bottom",
               transform=axes.get_yaxis_transform())  # fmt: skip
     return []
 

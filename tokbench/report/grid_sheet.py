@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokbench.grid_file import GridFile, Point
-from tokbench.intervals import bootstrap
 from tokbench.record import Record
-from tokbench.report.board import FIGURES, user_mean
-from tokbench.report.training import Values
+from tokbench.report.board import FIGURES, interval, per_user, user_mean
+from tokbench.report.training import Training, Values, trained
 from tokbench.spec import RunSpec
 
 
@@ -26,7 +25,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Mean:
-    """A figure of one point: mean over users and seeds, 95 % bootstrap interval over users."""
+    """A figure of one point: mean over users and seeds, and its 95 % interval (report/board.py)."""
 
     value: float
     low: float
@@ -42,15 +41,16 @@ class GridSheet:
     name: str  # for file names
     spec: RunSpec  # of its first cell: what is said of all of them
     outcomes: dict[Point, Values]  # [Q, figures], seeds averaged; a point without is a gap
-    seeds: dict[Point, int]  # how many stand behind it
+    runs: dict[Point, list[RunSpec]]  # the completed ones that stand behind it
     gaps: dict[Point, str]  # why there is nothing
-    baselines: dict[str, Values]  # generator -> [Q, figures]
+    baselines: dict[str, Values]  # generator -> [Q, figures], seeds averaged
+    training: Training  # what another run would vary, pooled over the points
     _means: dict[tuple[Point, str], Mean] = field(default_factory=dict)
 
     @property
     def points(self) -> list[Point]:
         """All, in the file's order."""
-        return [*self.seeds]
+        return [*self.runs]
 
     def mean(self, point: Point, figure: str) -> Mean | None:
         """None where there is a gap."""
@@ -58,7 +58,7 @@ class GridSheet:
             return None
         if (point, figure) not in self._means:
             outcomes = self.outcomes[point]
-            low, high = bootstrap(outcomes)
+            low, high = interval(outcomes, self.runs[point], self.training)
             for i, name in enumerate(FIGURES):
                 mean = Mean(float(outcomes[:, i].mean()), float(low[i]), float(high[i]))
                 self._means[point, name] = mean
@@ -96,14 +96,24 @@ def _sheet(file: GridFile, cells: Sequence[Measured], baselines: Sequence[Measur
         ),
         spec=spec,
         outcomes={point: user_mean(records) for point, records in done.items() if records},
-        seeds={point: len(records) for point, records in done.items()},
+        runs={point: [record.spec for record in records] for point, records in done.items()},
         gaps={point: _why(by_point[point]) for point, records in done.items() if not records},
-        baselines={
-            one.spec.generator.label: user_mean([one.record])
-            for one in baselines
-            if one.spec.dataset.name == spec.dataset.name and one.record and one.record.outcome
-        },
+        baselines=_baselines(spec, baselines),
+        training=Training.pooled(
+            np.stack([per_user(record).mean(axis=0) for record in records])
+            for records in done.values()
+            if records and trained([record.spec for record in records])
+        ),
     )
+
+
+def _baselines(spec: RunSpec, cells: Sequence[Measured]) -> dict[str, Values]:
+    """Those of the sheet's dataset that have records, the seeds of a trained one averaged."""
+    found: dict[str, list[Record]] = {}
+    for one in cells:
+        if one.spec.dataset.name == spec.dataset.name and one.record and one.record.outcome:
+            found.setdefault(one.spec.generator.label, []).append(one.record)
+    return {name: user_mean(records) for name, records in found.items()}
 
 
 def _why(cells: Sequence[Measured]) -> str:

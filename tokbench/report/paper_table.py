@@ -28,7 +28,7 @@ def values_table(sheet: GridSheet) -> Table:
         found = ["gap", sheet.gaps.get(point, "")]
         if mean is not None:
             found = [f"{mean.value:.4f}", f"[{mean.low:.4f}, {mean.high:.4f}]"]
-        rows.append([panel.name, at, panel.figure, str(sheet.seeds[point]), *found])
+        rows.append([panel.name, at, panel.figure, str(len(sheet.runs[point])), *found])
     return heads, rows
 
 
