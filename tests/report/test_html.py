@@ -13,7 +13,8 @@ from tests.report.pages import Page
 from tests.test_grid import run_tiny
 from tokbench.api import Tokenizer, option
 from tokbench.record import Record
-from tokbench.report.board import FIGURES, HEADLINE, make_boards
+from tokbench.report.board import FIGURES, HEADLINE, finished, make_boards, title_of
+from tokbench.report.board import tables as board_tables
 from tokbench.report.html.options import Described
 from tokbench.report.html.site import Extras, write_site
 
@@ -127,6 +128,7 @@ def test_the_index_has_the_figures_of_the_boards(
     pages: dict[str, Page], records: list[Record]
 ) -> None:
     tables = [t for t in pages["index.html"].tables if "Rows by falling" in t.caption]
+    table_of = {str(title_of(table)): table for table in board_tables(records)}
     for board, table in zip(make_boards(records), tables, strict=True):
         heads, *lines = table.texts()
         column = {head: n for n, head in enumerate(heads)}
@@ -142,7 +144,8 @@ def test_the_index_has_the_figures_of_the_boards(
             assert line[column["95 % interval"]] == f"{low:.4f}{TO}{high:.4f}"
             assert line[column["Code-level R@10"]] == f"{row.values[HEADLINE + '/code-level']:.4f}"
             assert line[column["Duplicates"]] == f"{100 * row.duplicate_rate:.1f} %"
-            assert line[column["Runs"]].split() == ["0", "1"][: row.seeds]
+            seeds = [r.spec.seeds for r in finished(table_of[str(board.title)])[row.method]]
+            assert line[column["Runs"]].split() == seeds
 
 
 def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Record]) -> None:

@@ -8,6 +8,7 @@ import jinja2
 
 from tokbench.report.board import FIGURES, HEADLINE
 from tokbench.report.html.scatter import short_name
+from tokbench.report.render import runs_words
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
@@ -32,6 +33,7 @@ def environment() -> jinja2.Environment:
         "seconds": seconds,
         "short": short_name,
         "heading": heading,
+        "runs_words": runs_words,
     }
     made.globals |= {"FIGURES": FIGURES, "HEADLINE": HEADLINE}
     return made
