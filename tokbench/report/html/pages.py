@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 
 from tokbench.report.board import FIGURES, HEADLINE
+from tokbench.report.html.analyses import cell_text, is_text, starts_group
 from tokbench.report.html.scatter import short_name
 from tokbench.report.render import runs_words
 
@@ -34,6 +35,9 @@ def environment() -> jinja2.Environment:
         "short": short_name,
         "heading": heading,
         "runs_words": runs_words,
+        "is_text": is_text,
+        "starts_group": starts_group,
+        "cell": cell_text,
     }
     made.globals |= {"FIGURES": FIGURES, "HEADLINE": HEADLINE}
     return made
