@@ -17,6 +17,8 @@ from tokbench.report.board import FIGURES, HEADLINE, finished, make_boards, titl
 from tokbench.report.board import tables as board_tables
 from tokbench.report.html.options import Described
 from tokbench.report.html.site import Extras, write_site
+from tokbench.report.sheet import text
+from tokbench.report.slices import slice_sheets
 
 TO = "\N{EN DASH}"
 EVIL = "</script><script>alert('x')</script><b id=evil>"
@@ -155,6 +157,19 @@ def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Re
         assert line[0] == " · ".join(row.method)
         assert line[1] == f"{row.values[HEADLINE]:.4f}"
     assert any(cell.startswith("●") for line in table for cell in line)
+
+
+def test_behind_a_board_stand_the_sheets_of_report(
+    pages: dict[str, Page], records: list[Record]
+) -> None:
+    page = next(page for name, page in pages.items() if name.startswith("behind/tiny-paper"))
+    table = board_tables(records)[0]
+    (sheet,) = slice_sheets(table)
+    shown = [line for line in page.tables[0].texts() if line[0] == "all"]
+    told = [[text(cell) for cell in row] for row in sheet.rows if row[0] == "all"]
+    assert [line[:6] for line in shown] == [line[:6] for line in told]
+    headings = ("For which users", "Costs")
+    assert all(heading in page.text for heading in headings)
 
 
 def test_a_failed_cell_is_shown_as_failed(pages: dict[str, Page], records: list[Record]) -> None:
