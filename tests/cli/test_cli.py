@@ -19,7 +19,9 @@ RUN_FLAGS = {
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
     "threads", "jobs", "codes",
 }  # fmt: skip
-REPORT_FLAGS = {"format", "dataset", "against", "html", "titles"}
+REPORT_FLAGS = RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {
+    "format", "against", "html", "titles", "out", "slices", "intrinsic", "costs", "decoding",
+}  # fmt: skip
 
 
 def shop(folder: Path, *, users: int = 12, items: int = 12) -> Path:

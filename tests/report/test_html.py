@@ -13,9 +13,12 @@ from tests.report.pages import Page
 from tests.test_grid import run_tiny
 from tokbench.api import Tokenizer, option
 from tokbench.record import Record
-from tokbench.report.board import FIGURES, HEADLINE, make_boards
+from tokbench.report.board import FIGURES, HEADLINE, finished, make_boards, title_of
+from tokbench.report.board import tables as board_tables
 from tokbench.report.html.options import Described
 from tokbench.report.html.site import Extras, write_site
+from tokbench.report.sheet import text
+from tokbench.report.slices import slice_sheets
 
 TO = "\N{EN DASH}"
 EVIL = "</script><script>alert('x')</script><b id=evil>"
@@ -127,6 +130,7 @@ def test_the_index_has_the_figures_of_the_boards(
     pages: dict[str, Page], records: list[Record]
 ) -> None:
     tables = [t for t in pages["index.html"].tables if "Rows by falling" in t.caption]
+    table_of = {str(title_of(table)): table for table in board_tables(records)}
     for board, table in zip(make_boards(records), tables, strict=True):
         heads, *lines = table.texts()
         column = {head: n for n, head in enumerate(heads)}
@@ -142,7 +146,8 @@ def test_the_index_has_the_figures_of_the_boards(
             assert line[column["95 % interval"]] == f"{low:.4f}{TO}{high:.4f}"
             assert line[column["Code-level R@10"]] == f"{row.values[HEADLINE + '/code-level']:.4f}"
             assert line[column["Duplicates"]] == f"{100 * row.duplicate_rate:.1f} %"
-            assert line[column["Runs"]].split() == ["0", "1"][: row.seeds]
+            seeds = [r.spec.seeds for r in finished(table_of[str(board.title)])[row.method]]
+            assert line[column["Runs"]].split() == seeds
 
 
 def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Record]) -> None:
@@ -152,6 +157,19 @@ def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Re
         assert line[0] == " · ".join(row.method)
         assert line[1] == f"{row.values[HEADLINE]:.4f}"
     assert any(cell.startswith("●") for line in table for cell in line)
+
+
+def test_behind_a_board_stand_the_sheets_of_report(
+    pages: dict[str, Page], records: list[Record]
+) -> None:
+    page = next(page for name, page in pages.items() if name.startswith("behind/tiny-paper"))
+    table = board_tables(records)[0]
+    (sheet,) = slice_sheets(table)
+    shown = [line for line in page.tables[0].texts() if line[0] == "all"]
+    told = [[text(cell) for cell in row] for row in sheet.rows if row[0] == "all"]
+    assert [line[:6] for line in shown] == [line[:6] for line in told]
+    headings = ("For which users", "Costs")
+    assert all(heading in page.text for heading in headings)
 
 
 def test_a_failed_cell_is_shown_as_failed(pages: dict[str, Page], records: list[Record]) -> None:

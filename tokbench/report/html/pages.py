@@ -7,7 +7,9 @@ from pathlib import Path
 import jinja2
 
 from tokbench.report.board import FIGURES, HEADLINE
+from tokbench.report.html.analyses import cell_text, is_text, starts_group
 from tokbench.report.html.scatter import short_name
+from tokbench.report.render import runs_words
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
@@ -32,6 +34,10 @@ def environment() -> jinja2.Environment:
         "seconds": seconds,
         "short": short_name,
         "heading": heading,
+        "runs_words": runs_words,
+        "is_text": is_text,
+        "starts_group": starts_group,
+        "cell": cell_text,
     }
     made.globals |= {"FIGURES": FIGURES, "HEADLINE": HEADLINE}
     return made

@@ -1,4 +1,4 @@
-"""Every row of a board against every other one, user by user: difference, interval and p."""
+"""Every row of a board against every other one on the same users: difference, interval and p."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokbench.intervals import bootstrap_means
-from tokbench.report.board import FIGURES, HEADLINE, finished, user_mean
+from tokbench.report.board import FIGURES, HEADLINE, finished, training_of, user_mean
+from tokbench.report.compare import specs_of
 from tokbench.report.groups import LEVEL
 from tokbench.report.html.boards import BoardView
 from tokbench.report.paired import ROUNDING, all_pairs, holm
-from tokbench.report.training import Values
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,25 @@ def pairs(view: BoardView) -> list[list[Pair | None]]:
     """[R, R], None on the diagonal; empty where the rows did not test the same users."""
     if len({row.users for row in view.board.rows}) != 1 or len(view.board.rows) < 2:
         return []
-    outcomes = _outcomes(view)
-    rows = len(outcomes)
+    done = finished(view.table)
+    training = training_of(done)
+    column = FIGURES.index(HEADLINE)
+    methods = [row.method for row in view.board.rows]
+    outcomes = np.stack([user_mean(done[method])[:, column] for method in methods])  # [R, Q]
+    added = np.zeros(len(methods))  # variance that training adds to each row's mean
+    if training.df:
+        added = np.array([training.of_mean(specs_of(done[method]))[column] for method in methods])
     means = bootstrap_means(outcomes.T)  # [resamples, R], one draw of users for all rows
-    upper = np.triu_indices(rows, 1)
-    adjusted = np.ones((rows, rows))
-    adjusted[upper] = holm(all_pairs(outcomes)[upper])
-    adjusted = np.minimum(adjusted, adjusted.T)
-    table: list[list[Pair | None]] = [[None] * rows for _ in range(rows)]
-    for i, j in zip(*upper, strict=True):
-        low, high = np.percentile(means[:, i] - means[:, j], [2.5, 97.5])
+    upper = np.triu_indices(len(methods), 1)
+    adjusted = holm(all_pairs(outcomes, added, training.df)[upper])
+    table: list[list[Pair | None]] = [[None] * len(methods) for _ in methods]
+    for i, j, p in zip(*upper, adjusted, strict=True):
         mean = outcomes[i].mean() - outcomes[j].mean()
+        low, high = np.percentile(means[:, i] - means[:, j], [2.5, 97.5])
+        if added[i] + added[j] > 0:
+            low, high = training.widened(mean, low, high, added[i] + added[j])
         mean, low, high = (0.0 if abs(value) < ROUNDING else float(value) for value in
                            (mean, low, high))  # fmt: skip
-        p = float(adjusted[i, j])
-        table[i][j] = Pair(mean, low, high, p)
-        table[j][i] = Pair(0.0 - mean, 0.0 - high, 0.0 - low, p)
+        table[i][j] = Pair(mean, low, high, float(p))
+        table[j][i] = Pair(0.0 - mean, 0.0 - high, 0.0 - low, float(p))
     return table
-
-
-def _outcomes(view: BoardView) -> Values:
-    """Recall@10 of each user under each row, [R, Q], seeds averaged."""
-    done = finished(view.table)
-    column = FIGURES.index(HEADLINE)
-    found: Values = np.stack([user_mean(done[row.method])[:, column] for row in view.board.rows])
-    return found

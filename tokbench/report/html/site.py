@@ -1,4 +1,4 @@
-"""Writes the site: an index of boards, a comparison per board, a page per run and per code tree."""
+"""Writes the site: an index of boards, two pages behind each, a page per run and per code tree."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import jinja2
 from tokbench.api import Progress, Quiet
 from tokbench.record import Record
 from tokbench.report.board import tables
+from tokbench.report.html.analyses import analyses
 from tokbench.report.html.boards import BoardView, board_views
 from tokbench.report.html.front import COSTS
 from tokbench.report.html.pages import ASSETS, HERE, environment
@@ -46,13 +47,16 @@ def write_site(
     writer = _Writer(folder, environment(), extras or Extras())
     records = list({record.run_id: record for record in records}.values())
     trees = _trees(records)
-    steps = 1 + len(tables(records)) + len(records) + len(trees)
+    steps = 1 + 2 * len(tables(records)) + len(records) + len(trees)
     with (progress or Quiet()).track("pages", total=steps) as advance:
         views = board_views(records)
         writer.page("index.html", "index.html", boards=views, plots=_plots(views))
         advance()
         for view in views:
             writer.page(f"compare/{view.slug}.html", "compare.html", board=view, pairs=pairs(view))
+            advance()
+            found = analyses(view.table)
+            writer.page(f"behind/{view.slug}.html", "analyses.html", board=view, analyses=found)
             advance()
         for record in records:
             writer.run(record, views, trees)
