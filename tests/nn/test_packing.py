@@ -151,9 +151,9 @@ def test_packed_loss_and_gradient_equal_those_of_the_padded_batch(causal: bool) 
         results.append((len(chunks), float(total), count, gradients))
     assert results[0][0] == 1
     assert len({result[0] for result in results[:3]}) == 3, "three different packings"
-    for _, total, count, gradients in results[1:]:
+    for _, summed, count, gradients in results[1:]:
         assert count == results[0][2] == (len(items) - 7) * LEVELS
-        assert total == pytest.approx(results[0][1], rel=1e-10)
+        assert summed == pytest.approx(results[0][1], rel=1e-10)
         for ours, padded in zip(gradients, results[0][3], strict=True):
             torch.testing.assert_close(ours, padded, atol=1e-10, rtol=1e-8)
 
