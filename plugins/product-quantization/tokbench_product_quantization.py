@@ -121,8 +121,8 @@ class ProductQuantization(Tokenizer):
         learner = faiss.OPQMatrix(width, self.config.levels)
         learner.pq = inner
         learner.train(np.resize(x, (max(len(x), 2**self.config.bits), width)))
-        rotation: Floats = faiss.vector_to_array(learner.A).reshape(width, width).T
-        return np.ascontiguousarray(rotation)
+        rotation: Floats = learner.apply(np.eye(width, dtype=np.float32))
+        return rotation
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Learn on the catalogue and code it."""

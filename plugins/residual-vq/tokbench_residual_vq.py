@@ -65,6 +65,7 @@ class ResidualVq(Tokenizer):
         "paper": {"codebook_size": 256},
         "simvq": {"quantizer": "simvq"},
         "rotation": {"latent_dim": 96, "rotation_trick": True},
+        "toy": {"minimum_steps": 200},
     }
     deviations = (
         "64 codes at each level, the shape of the other rows; GRID finds 3 levels of 256 best",
