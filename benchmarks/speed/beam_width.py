@@ -8,7 +8,6 @@ as the catalogue, which leaves nothing out (tests/nn/test_beam.py proves it exha
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,12 +21,12 @@ from tokbench.api import Runtime
 from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.generators.tiger import TigerModel
-from tokbench.grid import default_place
-from tokbench.line import Line, NotBuiltError, Notices, Place
+from tokbench.grid import default_place, plan_grid
+from tokbench.line import Line, Notices, Place
 from tokbench.metrics import recall
 from tokbench.placement import place
 from tokbench.registry import build_registry
-from tokbench.request import make_request, resolve
+from tokbench.request import Request, make_request, resolve
 from tokbench.splits import Split
 from tokbench.types import Beams, Queries, Sequences
 
@@ -49,25 +48,19 @@ def measure(quick: bool) -> list[Row]:
 def models(*, epochs: int) -> Iterator[tuple[str, TigerModel, Split]]:
     """The trained models of the store by tokenizer, or one trained here."""
     dataset = REAL if find_folder(REAL, data_roots()) else "toy"
-    found = False
-    for tokenizer in TOKENIZERS:
-        with contextlib.suppress(NotBuiltError):
-            line = Line(default_place(), (), Notices(), build=False)
-            yield trained(line, dataset, "minilm", tokenizer)
-            found = True
-    if found:
-        return
-    print("no trained model in the store: training one", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        line = Line(Place(Path(folder), Path(folder)), (), Notices())
-        yield trained(line, dataset, "tfidf", "hierarchical-kmeans", f"generator.epochs={epochs}")
+    asked = [request(dataset, "minilm", tokenizer) for tokenizer in TOKENIZERS]
+    stored = [one for one in asked if is_trained(one)]
+    yield from (trained(one, default_place()) for one in stored)
+    if not stored:
+        print("no trained model in the store: training one", file=sys.stderr)
+        one = request(dataset, "tfidf", "hierarchical-kmeans", f"generator.epochs={epochs}")
+        with tempfile.TemporaryDirectory() as folder:
+            yield trained(one, Place(Path(folder), Path(folder)))
 
 
-def trained(
-    line: Line, dataset: str, encoder: str, tokenizer: str, *overrides: str
-) -> tuple[str, TigerModel, Split]:
-    """The model of one cell of the quick profile, through the line and its store."""
-    request = make_request(
+def request(dataset: str, encoder: str, tokenizer: str, *overrides: str) -> Request:
+    """One cell of the quick profile."""
+    return make_request(
         datasets=(dataset,),
         tokenizers=(tokenizer,),
         encoder=encoder,
@@ -75,11 +68,22 @@ def trained(
         baselines=False,
         overrides=overrides,
     )
-    (cell,) = resolve(request, build_registry())
+
+
+def is_trained(one: Request) -> bool:
+    """Is the cell's generator in the store?"""
+    (planned,) = plan_grid(one, default_place())
+    return "train" in planned.ready
+
+
+def trained(one: Request, where: Place) -> tuple[str, TigerModel, Split]:
+    """The model of the cell, through the line and its store."""
+    (cell,) = resolve(one, build_registry())
+    line = Line(where, (), Notices())
     made = line.make(cell)
     _, split = line.dataset(cell)
-    name = f"{tokenizer} codes of {dataset}, {encoder}{', '.join(('', *overrides))}"
-    return name, cell.generator.restore(made.state, made.ids), split
+    of = (f"{one.tokenizers[0]} codes of {one.datasets[0]}", one.encoder, *one.overrides)
+    return ", ".join(of), cell.generator.restore(made.state, made.ids), split
 
 
 def widths(name: str, model: TigerModel, queries: Queries) -> list[Row]:
