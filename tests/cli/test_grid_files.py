@@ -80,6 +80,13 @@ def test_options_that_choose_cells_need_a_file(
     assert "profile: these choose the cells of a grid file" in capsys.readouterr().err
 
 
+def test_tables_of_boards_are_not_those_of_a_file(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", *words, "--slices"]) == 2
+    assert "a grid file prints its own" in capsys.readouterr().err
+
+
 def test_without_a_file_a_dataset_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--tokenizer", "random"]) == 2
     assert "--dataset, or give a grid file" in capsys.readouterr().err

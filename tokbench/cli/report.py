@@ -63,6 +63,12 @@ def report_command(
     if source is not None and source.is_file():
         from tokbench.cli.grid_report import report_grid
 
+        beside = typed_options() & {"sheet", "site", "titles"}
+        if beside:
+            raise click.UsageError(
+                "a grid file prints its own table and figure: leave out --html, --titles, "
+                "--slices, --intrinsic, --costs and --decoding, or name a folder"
+            )
         plugins = options.pop("plugins")
         report_grid(source, request_fields(options, source), plugins, results, out, form)
         return
