@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four records and their board, made once."""
+    """A cell under two policies, the baselines, and their board, made once."""
     folder = tmp_path_factory.mktemp("honest")
     run_tiny(folder, collision_policies=("none", "extra-token"))
     board = markdown(make_boards(read_records(folder / "results")))
