@@ -38,7 +38,7 @@ def test_lines_pass_through_the_means_and_break_at_gaps(sheet: GridSheet) -> Non
         ]
         for value in (0.1, 1.0)
     ]
-    np.testing.assert_allclose(drawn[:2], expected)
+    np.testing.assert_allclose(np.array(drawn[:2], float), np.array(expected))
     words = [text.get_text() for text in axes.texts]
     assert "collapsed" in words
     assert axes.get_xlabel() == "K"

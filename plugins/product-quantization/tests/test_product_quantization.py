@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ def error(points: NDArray[np.float64], found: Quantizer) -> float:
 
 def test_plain_distortion_is_that_of_faiss(points: NDArray[np.float64]) -> None:
     x = points.astype(np.float32)
-    theirs = faiss.ProductQuantizer(12, 3, 4)
+    theirs: Any = faiss.ProductQuantizer(12, 3, 4)  # its types are those of the wrapped calls
     theirs.train(x)
     distortion = float(((x - theirs.decode(theirs.compute_codes(x))) ** 2).sum(axis=1).mean())
     assert error(points, fitted(points, rotate=False, bits=4)) == pytest.approx(distortion, rel=0.1)
