@@ -43,7 +43,9 @@ def main() -> int:
     unknown = sorted(set(asked.names) - set(names()))
     if unknown:
         parser.error(f"no measurement {', '.join(unknown)}; there are {', '.join(names())}")
-    found = json.loads((HERE / "results.json").read_text()) if asked.names else {}
+    before = HERE / "results.json"  # the rows of measurements that are not run now
+    found = json.loads(before.read_text()) if asked.names and before.exists() else {}
+    failed = []
     for name in asked.names or names():
         print(f"{name} ...", file=sys.stderr, flush=True)
         began = time.perf_counter()
@@ -51,18 +53,18 @@ def main() -> int:
         done = subprocess.run(
             [*command, *(["--quick"] if asked.quick else [])], stdout=subprocess.PIPE, text=True
         )
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
         if done.returncode:
             print(f"{name}: failed with exit code {done.returncode}", file=sys.stderr)
-            return 1
+            failed.append(name)
+            continue
         rows = json.loads(done.stdout.splitlines()[-1])
         found[name] = {"hardware": hardware(), "rows": rows}
-        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    text = table(found)
-    print(text)
-    if not asked.quick:
-        (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
-        (HERE / "results.md").write_text(text)
-    return 0
+        if not asked.quick:  # after each, so that a later failure loses nothing
+            (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+            (HERE / "results.md").write_text(table(found))
+    print(table(found))
+    return 1 if failed else 0
 
 
 def table(found: dict[str, dict[str, object]]) -> str:
