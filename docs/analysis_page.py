@@ -27,7 +27,9 @@ from tokbench.report.board import (
     tables,
 )
 from tokbench.report.compare import Comparison, compare, row_name
+from tokbench.report.intrinsic import intrinsic_sheets
 from tokbench.report.paired import differences
+from tokbench.report.slices import slices_of
 from tokbench.spec import BASELINES
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +59,8 @@ class Page:
             "L_co against L_re": self.losses,
             "Codes against items": self.code_level,
             "What collisions cost": self.collisions,
+            "What the codes predict": self.intrinsic,
+            "Same-day targets": self.same_day,
             "Seeds against users": self.variance,
             "Cost against quality": self.cost,
             "Gaps": self.gaps,
@@ -141,6 +145,27 @@ class Page:
                 other = row_name(("random", row.policy, row.generator))
                 if other in self.rows:
                     yield self.versus(row_name(row.method), other)
+
+    def intrinsic(self) -> Iterator[str]:
+        """Does a measure of the codes alone tell how the tokenizer will do?"""
+        for sheet in intrinsic_sheets(self.records):
+            policy = sheet.title.split(" · ")[-2:]
+            yield f"{', '.join(policy)}: {sheet.words} `tokbench report --intrinsic`"
+
+    def same_day(self) -> Iterator[str]:
+        """How much of a row comes from targets that share the day of the last history item."""
+        for row in self.rows.values():
+            outcomes = [r.outcome for r in self.done[row.method] if r.outcome is not None]
+            masks = [slices_of(outcome).get("same day") for outcome in outcomes if outcome.queries]
+            if not masks or len(masks) < len(outcomes) or masks[0] is None or not masks[0].any():
+                continue
+            users = np.mean([per_user(r) for r in self.done[row.method]], axis=0)
+            column = users[:, FIGURES.index(HEADLINE)]
+            yield (
+                f"{name(row)}: {column[masks[0]].mean():.4f} where the target shares the day of "
+                f"the last item ({int(masks[0].sum())} users), {column[~masks[0]].mean():.4f} "
+                "elsewhere. `tokbench report --slices`"
+            )
 
     def variance(self) -> Iterator[str]:
         """Which is larger: what another run gives, or what other users give?"""

@@ -108,7 +108,8 @@ def test_partners_are_the_most_frequent_and_ties_go_by_number() -> None:
 
 
 def test_items_chosen_together_come_to_share_first_codes() -> None:
-    """Behaviour that crosses the neighbourhoods of the texts: item n with item n + 1, n even."""
+    """Behaviour that crosses the neighbourhoods of the texts: item n with item n + 1, n even. Half
+    of the target is the partner's, so that one reconstruction for both is best."""
     pairs = [[n, n + 1] for n in range(0, 256, 2)]
     seen = replace(SEEN, interactions=Sequences.of(pairs * 3))
 
@@ -117,7 +118,7 @@ def test_items_chosen_together_come_to_share_first_codes() -> None:
         codes = CostBehaviour.of(**options).tokenize(seen, seed=0, runtime=Runtime()).codes
         return float((codes[0::2, 0] == codes[1::2, 0]).mean())
 
-    assert alike(0.9) > alike(0.0) + 0.1
+    assert alike(0.5) > alike(0.0) + 0.1
 
 
 def test_a_catalogue_without_interactions_is_refused_in_words() -> None:

@@ -105,7 +105,9 @@ def test_the_cross_term_is_learnt_and_lets_text_code_new_items(files: tuple[str,
     fitted = crossed.fit(SEEN, seed=0, runtime=runtime)
     assert runtime.rows[-1]["cross"] < runtime.rows[0]["cross"] - 0.5
     own = fitted.quantizer.encode(crossed.combined(SEEN))
-    assert (fitted.encode(SEEN.embeddings)[:, 0] == own[:, 0]).mean() > 0.5
+    found = (fitted.encode(SEEN.embeddings)[:, 0] == own[:, 0]).mean()
+    chance = (np.random.default_rng(0).permutation(own[:, 0]) == own[:, 0]).mean()
+    assert found > chance + 0.2
     apart = CostMultimodal.of(**options).fit(SEEN, seed=0, runtime=Runtime())
     with pytest.raises(ConfigError, match="cannot code new items from their text"):
         apart.encode(SEEN.embeddings)
