@@ -83,6 +83,17 @@ def test_seeds_of_other_code_are_not_averaged(tmp_path: Path) -> None:
     assert "1 record of earlier code is not shown" in markdown([board])
 
 
+def test_a_row_of_earlier_code_beside_a_later_one_says_so(tmp_path: Path) -> None:
+    plain, wide = run_tiny(tmp_path, baselines=False, tokenizers=("hashed", "hashed:wide"))
+    tokenizer = wide.spec.tokenizer.model_copy(update={"fingerprint": "hashed@0"})
+    spec = wide.spec.model_copy(update={"tokenizer": tokenizer})
+    before = wide.provenance.model_copy(update={"created": "2001-01-01T00:00:00+00:00"})
+    wide = wide.model_copy(update={"spec": spec, "provenance": before})
+    (board,) = make_boards([plain, wide])
+    remarks = {row.tokenizer: row.remark for row in board.rows}
+    assert remarks == {"hashed": "", "hashed:wide": "earlier code: hashed@0"}
+
+
 def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, baselines=False)
     records += run_tiny(tmp_path, baselines=False, profile="quick")

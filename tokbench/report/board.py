@@ -143,7 +143,8 @@ def _board(records: Sequence[Record]) -> Board:
         key=lambda row: row.values[HEADLINE],
         default=None,
     )
-    rows = [_remarked(row, floor) for row in rows]
+    earlier = _earlier_code(done)
+    rows = [_remarked(row, floor, earlier.get(row.method, "")) for row in rows]
     rows.sort(key=lambda row: (-row.values[HEADLINE], row.tokenizer, row.policy, row.generator))
     failed = sorted(
         (f"{' · '.join(_method(record))} (seed {record.spec.seeds})", record.error)
@@ -275,9 +276,25 @@ def _columns(position: Packed, ahead: Packed, group: Packed) -> NDArray[np.float
     return table
 
 
-def _remarked(row: Row, floor: Row | None) -> Row:
-    """The row with a remark when it stands below the best baseline."""
+def _earlier_code(done: dict[Method, list[Record]]) -> dict[Method, str]:
+    """Methods whose tokenizer stands on the board with later code too, and the code they have."""
+    latest: dict[str, tuple[str, str]] = {}
+    for record, *_ in done.values():
+        tokenizer = record.spec.tokenizer
+        found = record.provenance.created, tokenizer.fingerprint
+        latest[tokenizer.name] = max(found, latest.get(tokenizer.name, found))
+    tokenizers = {method: records[0].spec.tokenizer for method, records in done.items()}
+    return {
+        method: tokenizer.fingerprint
+        for method, tokenizer in tokenizers.items()
+        if tokenizer.fingerprint != latest[tokenizer.name][1]
+    }
+
+
+def _remarked(row: Row, floor: Row | None, earlier: str) -> Row:
+    """The row with a remark when it stands below the best baseline, or is of earlier code."""
     remarks = [] if row.public else ["unpublished plugin"]
+    remarks += [f"earlier code: {earlier}"] if earlier else []
     if floor is not None and not row.is_baseline:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
             remarks.append(f"below {floor.generator}")
