@@ -117,7 +117,7 @@ class Page:
             yield (
                 f"Of {pairs} pairs of rows, {len(flipped)} stand in the other order when codes "
                 f"are scored instead of items; in {len(turned)} of them both orders are beyond "
-                "their 95 % interval."
+                "their 95 % interval over users."
             )
         for a, b, item, code in sorted(turned, key=lambda found: -abs(found[3][0]))[:3]:
             yield (
@@ -150,7 +150,8 @@ class Page:
         """Does a measure of the codes alone tell how the tokenizer will do?"""
         for sheet in intrinsic_sheets(self.records):
             policy = sheet.title.split(" · ")[-2:]
-            yield f"{', '.join(policy)}: {sheet.words} `tokbench report --intrinsic`"
+            said = sheet.words.partition(" Measures of the codes")[0]
+            yield f"{', '.join(policy)}: {said} `tokbench report --intrinsic`"
 
     def same_day(self) -> Iterator[str]:
         """How much of a row comes from targets that share the day of the last history item."""
