@@ -1,11 +1,11 @@
-"""Which recipe becomes `tuned`: validation NDCG@10 of a small generator, one json line per trial.
+"""Which recipe serves all losses: validation NDCG@10 of a small generator, a json line per trial.
 
     python benchmarks/tokenizer_recipe/select_recipe.py DATASET_FOLDER OUT.jsonl < settings.txt
 
 A setting is one line of options, such as `codebooks=separate minimum_steps=2000`; every loss
 (rqvae, cost, cost:with-reconstruction) is trained with it, its codes made unique, and a quick
 `tiger` of 20 epochs trained on them. Only the validation split is read. A trial that is in
-OUT.jsonl already is not run again. docs/quantizer-recipe.md reads `validation.jsonl` beside this.
+OUT.jsonl already is not run again. No trial of it is committed yet.
 """
 
 from __future__ import annotations
