@@ -95,7 +95,7 @@ def by_faiss(points: Floats, clusters: int) -> tuple[Floats, Labels]:
         points.shape[1], clusters, niter=ITERATIONS, seed=1, min_points_per_centroid=1
     )
     model.train(points)
-    return model.centroids, model.index.search(points, 1)[1][:, 0]
+    return np.asarray(model.centroids), model.index.search(points, 1)[1][:, 0]
 
 
 def our_residual(x: Floats, iterations: int) -> Floats:
