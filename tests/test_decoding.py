@@ -106,6 +106,6 @@ def test_the_line_compares_only_generators_that_say_so(tmp_path: Path) -> None:
     said, silent = (record.outcome for record in records)
     assert said is not None
     assert silent is not None
-    assert said.figures["decoding/found@10"].value == 1.0, "a beam of 50 holds all 12 items"
+    assert said.figures["decoding/found@10"].value == 1.0, "a beam of 100 holds all 12 items"
     assert said.figures["decoding/beam/recall@10"].low is not None
     assert not any("found@" in name for name in silent.figures)

@@ -46,7 +46,7 @@ class Request(Frozen):
     profile: Literal["paper", "quick", "toy"] = "paper"
     protocol: Literal["leave-one-out", "temporal"] = "leave-one-out"
     collision_policies: tuple[str, ...] = ("nearest-free",)
-    beam_width: int = Field(50, ge=1, le=1000)
+    beam_width: int = Field(100, ge=1, le=1000)  # benchmarks/speed/results.md, beam_width
     baselines: bool = True
     overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
 

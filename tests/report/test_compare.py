@@ -128,7 +128,7 @@ def test_the_command_says_one_sentence(
     folder: Path, records: list[Record], capsys: pytest.CaptureFixture[str]
 ) -> None:
     del records  # written to the folder
-    words = ["compare", "hashed", "item-id/none/bigram", "-d", "tiny", "--board", "beam 50",
+    words = ["compare", "hashed", "item-id/none/bigram", "-d", "tiny", "--board", "beam 100",
              "--results", str(folder / "results")]  # fmt: skip
     assert main(words) == 0
     out = capsys.readouterr().out

@@ -115,7 +115,7 @@ TAMPERED: dict[str, tuple[Callable[[Json], None], str]] = {
         lambda d: repack(d, "ahead", lambda a: put(a, a >= 0, 12)),
         "its beams cannot hold",
     ),
-    "position": (lambda d: repack(d, "position", lambda a: put(a, 0, 50)), "beam of 50"),
+    "position": (lambda d: repack(d, "position", lambda a: put(a, 0, 100)), "beam of 100"),
     "damaged array": (
         lambda d: d["outcome"]["placement"]["group"].update(data="AAAA"),
         "arrays cannot be read",

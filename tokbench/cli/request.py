@@ -43,7 +43,7 @@ REQUEST = [
     click.option("--collision-policy", "collision_policies", multiple=True,
                  default=("nearest-free",), show_default=True,
                  help="What becomes of items that share a code tuple. Repeatable."),
-    click.option("--beam-width", type=click.IntRange(1, 1000), default=50, show_default=True,
+    click.option("--beam-width", type=click.IntRange(1, 1000), default=100, show_default=True,
                  help="Beams per user; wider than the largest cutoff, 40."),
     click.option("--baselines/--no-baselines", default=True, show_default=True,
                  help="Also run what a tokenizer has to beat: popularity, bigram, item-item, "
