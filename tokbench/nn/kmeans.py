@@ -18,14 +18,15 @@ Points = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 SAMPLE = 256  # points per cluster to iterate on: more move a centroid by less than its own error
+SEEDED = 4  # every so manieth of them is looked at for seeds, which Lloyd then moves on all
 REFINEMENTS = 3  # iterations over all points after those on the sample
 
 
 def kmeans(points: Points, clusters: int, *, seed: int, iterations: int = 25) -> Points:
     """[K, d] centroids by k-means++ and Lloyd, one start.
 
-    Where there are more than 256 K points, seeding and the iterations run on a sample of so many,
-    and three more iterations on all: the inertia stays within 1 % of scikit-learn's on all points.
+    Where there are more than 256 K points, the iterations run on a sample of so many, after seeding
+    on a quarter of it, and three more iterations on all: the inertia stays within 1 % of scikit-learn's on all points.
     With fewer points than clusters, or fewer distinct ones, the spare centroids repeat a point.
     """
     if len(points) <= clusters:
@@ -39,7 +40,7 @@ def kmeans(points: Points, clusters: int, *, seed: int, iterations: int = 25) ->
         if len(points) <= size:
             return lloyd(points, spread(points, clusters, rng, over), iterations, over)
         sample = points[np.sort(rng.choice(len(points), size, replace=False))]
-        start = lloyd(sample, spread(sample, clusters, rng, over), iterations, over)
+        start = lloyd(sample, spread(sample[::SEEDED], clusters, rng, over), iterations, over)
         return lloyd(points, start, REFINEMENTS, over)
 
 
