@@ -25,9 +25,9 @@ from benchmarks.speed.generator import t5
 from benchmarks.speed.generator.histories import Work, meaningful
 from benchmarks.speed.harness import Row
 from tokbench.api import Runtime
-from tokbench.generators.tiger import Tiger, TigerModel, training_plan, validate
+from tokbench.generators.selection import sample, validate
+from tokbench.generators.tiger import Tiger, TigerModel, training_plan
 from tokbench.nn.packing import Packer
-from tokbench.types import Queries, Sequences
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation NDCG@10
 EPOCHS, THEIR_BATCH, THEIR_RATE = 10, 128, 1e-3
@@ -94,7 +94,8 @@ def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
     packer = Packer(train.items, model.tokens(work.ids.codes), causal=False)
     training = t5.PaddedTraining(t5.t5_with_weights_of(model.network), packer, windows, THEIR_RATE)
     rng, spent = np.random.default_rng(0), 0.0
-    queries = sample(work.split.histories.validation, users)
+    # The users that `tiger` draws for its own validation at seed 0.
+    queries = sample(work.split.histories.validation, users, np.random.default_rng(0))
     curve: Curve = []
     for epoch in range(epochs):
         training.peer.train()
@@ -107,12 +108,3 @@ def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
         curve.append((spent, score["validation_ndcg10"]))
         print(f"{t5.NAME}, epoch {epoch + 1}: {curve[-1]}", file=sys.stderr)
     return curve
-
-
-def sample(queries: Queries, count: int) -> Queries:
-    """Some of the queries, as `tiger` draws them for its own validation at seed 0."""
-    rng = np.random.default_rng(0)
-    count = min(count, len(queries))
-    rows = np.sort(rng.choice(len(queries), count, replace=False))
-    asked = Sequences.of([queries.histories[row] for row in rows])
-    return Queries(queries.users[rows], asked, queries.targets[rows])

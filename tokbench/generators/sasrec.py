@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, option
+from tokbench.api import Generator, GeneratorModel, Runtime, option
 from tokbench.errors import ConfigError
-from tokbench.metrics import ndcg, recall
-from tokbench.placement import place
-from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
+from tokbench.generators.selection import BestEpoch
+from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
     from tokbench.nn.sasrec import SasRec as Network
@@ -213,8 +212,6 @@ def _fit(
     model: SasRecModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
 ) -> None:
     """Train `model` in place, ending with the weights of its best validation."""
-    import time
-
     from tokbench.nn.packing import Windows, sequence_windows
     from tokbench.nn.sasrec import Recipe, train_epochs
 
@@ -224,23 +221,8 @@ def _fit(
     begins = np.isin(runs.start, histories.train.offsets[:-1])
     windows = Windows(runs.start, runs.stop, np.where(begins, 0, runs.first))
     recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
-    best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
-    began = time.perf_counter()
-
+    best = BestEpoch(model, histories.validation, config=config, width=10, runtime=runtime)
     with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
-
-        def after_epoch(epoch: int, loss: float) -> bool:
-            nonlocal best
-            if epoch % config.eval_every and epoch != config.epochs:
-                runtime.log(epoch=epoch, loss=loss, seconds=time.perf_counter() - began)
-                return False
-            found = validate(model, histories.validation, runtime)
-            runtime.log(epoch=epoch, loss=loss, **found, seconds=time.perf_counter() - began)
-            if found["validation_ndcg10"] > best[0]:
-                weights = {n: w.detach().clone() for n, w in model.network.state_dict().items()}
-                best = (found["validation_ndcg10"], epoch, weights)
-            return bool(epoch - best[1] >= config.patience * config.eval_every)
-
         train_epochs(
             model.network,
             model.member[histories.train.items],
@@ -248,20 +230,7 @@ def _fit(
             recipe,
             budget=min(TRAIN_PLACES, LOGITS // len(model.tuples)),
             rng=rng,
-            after_epoch=after_epoch,
+            after_epoch=best,
             after_batch=lambda rows, loss: advance(rows, f"loss {loss:.3f}"),
         )
-    model.network.load_state_dict(best[2])
-    model.network.eval()
-
-
-def validate(model: SasRecModel, queries: Queries, runtime: Runtime) -> dict[str, float]:
-    """Recall@10 and NDCG@10 over items, expected under ties."""
-    quiet = Runtime(device=runtime.device, progress=Quiet())
-    placement = place(
-        model.generate(queries.histories, width=10, runtime=quiet), model.ids, queries.targets
-    )
-    return {
-        "validation_ndcg10": float(ndcg(placement, 10).mean()),
-        "validation_recall10": float(recall(placement, 10).mean()),
-    }
+    best.restore()

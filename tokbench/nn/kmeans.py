@@ -26,7 +26,8 @@ def kmeans(points: Points, clusters: int, *, seed: int, iterations: int = 25) ->
     """[K, d] centroids by k-means++ and Lloyd, one start.
 
     Where there are more than 256 K points, the iterations run on a sample of so many, after seeding
-    on a quarter of it, and three more iterations on all: the inertia stays within 1 % of scikit-learn's on all points.
+    on a quarter of it, and three more iterations on all: the inertia stays within 1 % of
+    scikit-learn's on all points.
     With fewer points than clusters, or fewer distinct ones, the spare centroids repeat a point.
     """
     if len(points) <= clusters:

@@ -8,7 +8,6 @@ differ in the shape of the network and in little else.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench import hookimpl, option
-from tokbench.api import Generator, GeneratorModel, Quiet, Runtime, batches
+from tokbench.api import Generator, GeneratorModel, Runtime, batches
 from tokbench.errors import ConfigError
-from tokbench.metrics import ndcg, recall
-from tokbench.placement import place
-from tokbench.types import Beams, Catalog, Histories, Ints, Queries, SemanticIds, Sequences
+from tokbench.generators.selection import BestEpoch, sample
+from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing generators stays fast
     from tokbench_causal.network import Network
@@ -224,61 +222,24 @@ def _fit(
     from tokbench.nn.seq2seq import Recipe
     from tokbench_causal.training import Rows, train_epochs
 
-    config, began = model.config, time.perf_counter()
-    queries = _subset(histories.validation, config.validation_users, rng)
+    config = model.config
+    queries = sample(histories.validation, config.validation_users, rng)
     windows = sequence_windows(histories.train.offsets, config.history_items)
     budget = TRAIN_TOKENS["cpu" if runtime.device == "cpu" else "cuda"]
     rows = Rows(histories.train.items, model.tokens, budget=budget, device=runtime.device)
     recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
-    best: tuple[float, int, dict[str, Any]] = (-1.0, 0, {})
-
+    best = BestEpoch(model, queries, config=config, width=config.validation_width, runtime=runtime)
     with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
-
-        def after_epoch(epoch: int, loss: float) -> bool:
-            nonlocal best
-            if epoch % config.eval_every and epoch != config.epochs:
-                runtime.log(epoch=epoch, loss=loss, seconds=time.perf_counter() - began)
-                return False
-            scores = validate(model, queries, config.validation_width, runtime)
-            runtime.log(epoch=epoch, loss=loss, **scores, seconds=time.perf_counter() - began)
-            if scores["validation_ndcg10"] > best[0]:
-                weights = {n: w.detach().clone() for n, w in model.network.state_dict().items()}
-                best = (scores["validation_ndcg10"], epoch, weights)
-            return bool(epoch - best[1] >= config.patience * config.eval_every)
-
         train_epochs(
             model.network,
             rows,
             windows,
             recipe,
             rng=rng,
-            after_epoch=after_epoch,
+            after_epoch=best,
             after_batch=lambda count, loss: advance(count, f"loss {loss:.3f}"),
         )
-    model.network.load_state_dict(best[2])
-    model.network.eval()
-
-
-def validate(
-    model: CausalModel, queries: Queries, width: int, runtime: Runtime
-) -> dict[str, float]:
-    """Recall@10 and NDCG@10 over items, expected under ties, by the real beam search."""
-    quiet = Runtime(device=runtime.device, progress=Quiet())
-    beams = model.generate(queries.histories, width=width, runtime=quiet)
-    placement = place(beams, model.ids, queries.targets)
-    return {
-        "validation_ndcg10": float(ndcg(placement, 10).mean()),
-        "validation_recall10": float(recall(placement, 10).mean()),
-    }
-
-
-def _subset(queries: Queries, count: int, rng: np.random.Generator) -> Queries:
-    """`count` of the queries drawn without replacement, in order; all of them for 0."""
-    if count == 0 or count >= len(queries):
-        return queries
-    rows = np.sort(rng.choice(len(queries), count, replace=False))
-    histories = Sequences.of([queries.histories[row] for row in rows])
-    return Queries(queries.users[rows], histories, queries.targets[rows])
+    best.restore()
 
 
 @hookimpl
