@@ -13,12 +13,17 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokbench.api import batches
 from tokbench.errors import ConfigError, listed
 from tokbench.types import Floats, Ints, SemanticIds
+
+if TYPE_CHECKING:  # slow to import, and most runs read what is stored
+    from scipy.sparse import csr_array
 
 POLICIES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,6 +42,7 @@ ITERATIONS = 50
 ROUNDS = 20
 
 TAIL_LEVELS = 2  # levels whose codes nearest-free may change, deeper only where none is free
+BLOCK = 2**14  # items whose residuals are held at a time
 WIDEST_TAIL = 2**18  # tuples weighed per item; where the tail has more, the last level goes first
 
 Reals = NDArray[np.float64]
@@ -78,25 +84,28 @@ def fit_codebooks(ids: SemanticIds, embeddings: Floats) -> list[Reals]:
     """The codebook of each level as its codes imply it: float64 [K, D] per level.
 
     A code's vector is the mean, over its items, of what the levels before it left unexplained. A
-    code that no item uses gets the mean over all items: what a level says that says nothing.
+    code that no item uses gets the mean over all items: what a level says that says nothing. In
+    blocks, since a table of float64 is twice the size of the embeddings.
     """
+    n, codes = len(ids), ids.codes.astype(np.int64)
+    codebooks: list[Reals] = []
+    for level, size in enumerate(ids.level_sizes):
+        sums, total = np.zeros((size, embeddings.shape[1])), np.zeros(embeddings.shape[1])
+        for block in batches(n, BLOCK):
+            left = residuals(embeddings[block], codes[block], codebooks, level)
+            sums += np.asarray(membership(codes[block, level], size) @ left)
+            total += left.sum(axis=0)
+        counts = np.bincount(codes[:, level], minlength=size)[:, None]
+        codebooks.append(np.where(counts > 0, sums / np.maximum(counts, 1), total / n))
+    return codebooks
+
+
+def membership(codes: Ints, size: int) -> csr_array[np.float64]:
+    """[K, N] with a one where item n has code k: times the items, it sums each code's."""
     from scipy.sparse import csr_array
 
-    n = len(ids)
-    residual = embeddings.astype(np.float64)
-    codebooks = []
-    for level, size in enumerate(ids.level_sizes):
-        codes = ids.codes[:, level]
-        chosen = csr_array((np.ones(n), (codes, np.arange(n))), shape=(size, n))
-        counts = np.bincount(codes, minlength=size)
-        book = np.where(
-            counts[:, None] > 0,
-            (chosen @ residual) / np.maximum(counts, 1)[:, None],
-            residual.mean(axis=0),
-        )
-        residual -= book[codes]
-        codebooks.append(book)
-    return codebooks
+    n = len(codes)
+    return csr_array((np.ones(n), (codes, np.arange(n))), shape=(size, n))
 
 
 def residuals(embeddings: Floats, codes: Ints, codebooks: list[Reals], levels: int) -> Reals:
