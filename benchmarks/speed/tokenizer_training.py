@@ -2,7 +2,9 @@
 
 The peer is put into the same autoencoder and trained as its examples do it: a shuffling DataLoader,
 AdamW, and the losses shown after every step. Its codebook starts by k-means and moves by averages.
-`FLOPs` counts the matrix products of a step (forward and backward) over the peak of a large one.
+`FLOPs` counts the matrix products of a step (forward and backward) over the peak of a large one,
+with all threads and with one: products of 256 rows are too small to gain much from a second thread,
+so cells of a grid in processes of one thread each are the way to use all cores.
 """
 
 from __future__ import annotations
@@ -50,7 +52,11 @@ def measure(quick: bool) -> list[Row]:
                 note="theirs minimises the reconstruction's and the commitment's loss",
             )
             rows.append(row)
-        rows.append(flop_use(tokenizer.name, step, ours, steps, rounds))
+        all_threads = torch.get_num_threads()
+        for threads in sorted({all_threads, 1}, reverse=True):
+            torch.set_num_threads(threads)
+            rows.append(flop_use(f"{tokenizer.name}, {threads} threads", step, ours, steps, rounds))
+        torch.set_num_threads(all_threads)
     return rows
 
 
@@ -129,8 +135,8 @@ def flop_use(name: str, step: OneStep, ours: Work, steps: int, rounds: int) -> R
     ]
     ratios = sorted(mine / peak for mine, peak in rates)
     return Row(
-        f"{name} training step's FLOPs, batch {BATCH}",
-        "sgemm peak",
+        f"training step's FLOPs, batch {BATCH}: {name}",
+        "sgemm peak with as many threads",
         "GFLOP/s",
         sorted(mine for mine, _ in rates)[rounds // 2] / 1e9,
         sorted(peak for _, peak in rates)[rounds // 2] / 1e9,
