@@ -55,6 +55,21 @@ class Trained:
             _, codes = self.quantizer(self.encoder(self.standardize(embeddings))[:, None])
         return np.asarray(codes[:, 0].cpu().numpy(), np.int32)
 
+    def decode(self, codes: Codes) -> Floats:
+        """Codes [N, M] to reconstructions of the embeddings, float32 [N, D]."""
+        import torch
+
+        with torch.no_grad():
+            chosen = torch.tensor(codes, dtype=torch.int64, device=self.mean.device)
+            x_hat = self.decoder(self.quantizer.indices_to_codes(chosen[:, None])[:, 0])
+            return np.asarray((x_hat * self.scale + self.mean).cpu().numpy(), np.float32)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        weights = [*self.encoder.parameters(), *self.decoder.parameters()]
+        return sum(weight.numel() for weight in weights)
+
 
 class FiniteScalar(Tokenizer):
     """A latent of a few scalars per code, each rounded to a few values; no codebook."""
@@ -119,7 +134,9 @@ class FiniteScalar(Tokenizer):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it. Raises CollapseError for too few distinct tuples."""
-        codes = self.fit(catalog, seed=seed, runtime=runtime).encode(catalog.embeddings)
+        found = self.fit(catalog, seed=seed, runtime=runtime)
+        codes = found.encode(catalog.embeddings)
+        runtime.keep(parameters=found.parameters, decode=found.decode)
         return SemanticIds(codes, (self.codebook_size,) * self.config.levels)
 
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Trained:

@@ -38,6 +38,17 @@ class Quantizer:
         codes = [nearest(part, book) for part, book in zip(parts, self.books, strict=True)]
         return np.stack(codes, axis=1).astype(np.int32)
 
+    def decode(self, codes: Codes) -> Floats:
+        """Codes [N, M] to their centroids side by side, projected back, float32 [N, D]."""
+        parts = [book[code] for book, code in zip(self.books, codes.T, strict=True)]
+        back = np.linalg.pinv(self.projection.astype(np.float64))
+        return (np.concatenate(parts, axis=1) @ back + self.center).astype(np.float32)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        return self.center.size + self.projection.size + self.books.size
+
 
 class ProductQuantization(Tokenizer):
     """The embedding in M parts, each clustered on its own; the codes have no order."""
@@ -126,7 +137,9 @@ class ProductQuantization(Tokenizer):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Learn on the catalogue and code it."""
-        codes = self.fit(catalog, seed=seed, runtime=runtime).encode(catalog.embeddings)
+        found = self.fit(catalog, seed=seed, runtime=runtime)
+        codes = found.encode(catalog.embeddings)
+        runtime.keep(parameters=found.parameters, decode=found.decode)
         return SemanticIds(codes, (2**self.config.bits,) * self.config.levels)
 
 

@@ -39,6 +39,11 @@ class Codebooks:
             r = r - book[codes[-1]]
         return np.stack(codes, axis=1).astype(np.int32)
 
+    def decode(self, codes: Codes) -> Floats:
+        """Codes [N, M] to the sums of their centroids, float32 [N, D]."""
+        x_hat: Floats = self.books[np.arange(len(self.books)), codes].sum(axis=1)
+        return x_hat
+
 
 class ResidualKMeans(Tokenizer):
     """K-means of the embeddings, then of what each level leaves over."""
@@ -102,8 +107,9 @@ class ResidualKMeans(Tokenizer):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """The clusters that the items are in."""
-        codes = self.fit(catalog, seed=seed, runtime=runtime).codes
-        return SemanticIds(codes, (self.config.codebook_size,) * self.config.levels)
+        found = self.fit(catalog, seed=seed, runtime=runtime)
+        runtime.keep(parameters=found.books.size, decode=found.decode)
+        return SemanticIds(found.codes, (self.config.codebook_size,) * self.config.levels)
 
 
 @hookimpl

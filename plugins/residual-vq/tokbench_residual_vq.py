@@ -52,6 +52,23 @@ class Trained:
             codes = self.quantizer(self.latents(embeddings)[:, None])[1]
         return np.asarray(codes[:, 0].cpu().numpy(), np.int32)
 
+    def decode(self, codes: Codes) -> Floats:
+        """Codes [N, M] to reconstructions of the embeddings, float32 [N, D]."""
+        import torch
+
+        self.quantizer.eval()
+        with torch.no_grad():
+            chosen = torch.tensor(codes, dtype=torch.int64, device=self.center.device)
+            z_hat = self.quantizer.get_output_from_indices(chosen[:, None])[:, 0]
+            x_hat = z_hat if self.up is None else self.up(z_hat)
+            return np.asarray((x_hat + self.center).cpu().numpy(), np.float32)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        modules = [module for module in (self.down, self.quantizer, self.up) if module is not None]
+        return sum(weight.numel() for module in modules for weight in module.parameters())
+
 
 class ResidualVq(Tokenizer):
     """Residual codebooks trained by gradients, without encoder and decoder."""
@@ -116,7 +133,9 @@ class ResidualVq(Tokenizer):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it. Raises CollapseError for too few distinct tuples."""
-        codes = self.fit(catalog, seed=seed, runtime=runtime).encode(catalog.embeddings)
+        found = self.fit(catalog, seed=seed, runtime=runtime)
+        codes = found.encode(catalog.embeddings)
+        runtime.keep(parameters=found.parameters, decode=found.decode)
         return SemanticIds(codes, (self.config.codebook_size,) * self.config.levels)
 
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Trained:

@@ -116,3 +116,16 @@ def test_the_global_random_state_is_left_alone(points: NDArray[np.float64]) -> N
     before = torch.get_rng_state()
     FiniteScalar.of(**SMALL).fit(catalog_of(points), seed=0, runtime=Runtime())
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_it_decodes_to_what_the_autoencoder_makes_of_the_embedding(
+    points: NDArray[np.float64],
+) -> None:
+    found = FiniteScalar.of(**FiniteScalar.presets["toy"]).fit(
+        catalog_of(points), seed=0, runtime=Runtime()
+    )
+    embeddings = points.astype(np.float32)
+    with torch.no_grad():
+        expected = found.reconstruct(found.standardize(embeddings)) * found.scale + found.mean
+    decoded = found.decode(found.encode(embeddings))
+    assert decoded == pytest.approx(expected.numpy(), abs=1e-4)

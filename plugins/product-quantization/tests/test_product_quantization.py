@@ -122,3 +122,21 @@ def test_unseen_items_get_the_codes_of_their_neighbours(points: NDArray[np.float
     found = fitted(points[:800])
     near = (points[800:] + 1e-5).astype(np.float32)
     assert np.mean(found.encode(near) == found.encode(points[800:].astype(np.float32))) > 0.99
+
+
+@pytest.mark.parametrize("options", [{"rotate": False}, {"rotate": True}])
+def test_it_decodes_to_the_nearest_centroids(
+    points: NDArray[np.float64], options: dict[str, Any]
+) -> None:
+    """A rotation keeps distances, so the error of the parts is that of the embeddings."""
+    found = fitted(points, **options)
+    decoded = found.decode(found.encode(points.astype(np.float32)))
+    assert np.square(points - decoded).sum(axis=1).mean() == pytest.approx(
+        error(points, found), rel=1e-4
+    )
+
+
+def test_whitened_embeddings_are_decoded_to_their_own_space(points: NDArray[np.float64]) -> None:
+    found = fitted(points, pca=6, bits=8)
+    decoded = found.decode(found.encode(points.astype(np.float32)))
+    assert np.square(points - decoded).sum() < 0.5 * np.square(points - points.mean(axis=0)).sum()

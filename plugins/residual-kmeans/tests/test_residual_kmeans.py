@@ -92,3 +92,15 @@ def test_presets_have_the_published_shapes() -> None:
     assert shapes == {
         "balanced": (3, 64), "paper": (3, 8192), "minionerec": (3, 256), "grid": (3, 256)
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("balance", [False, True])
+def test_it_decodes_to_what_the_levels_explained(
+    points: NDArray[np.float64], balance: bool
+) -> None:
+    found = fitted(points, codebook_size=8, levels=2, balance=balance)
+    error = np.square(points - found.decode(found.codes)).sum(axis=1).mean()
+    assert error == pytest.approx(left_over(points, found)[-1], rel=1e-5)
+    runtime = Runtime()
+    ResidualKMeans.of(codebook_size=8).tokenize(catalog_of(points), seed=0, runtime=runtime)
+    assert runtime.kept["parameters"] == 3 * 8 * 6

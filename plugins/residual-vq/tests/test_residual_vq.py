@@ -125,3 +125,16 @@ def test_the_global_random_state_is_left_alone(points: NDArray[np.float32]) -> N
     before = torch.get_rng_state()
     fitted(points)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("preset", ["", "simvq", "rotation"])
+def test_it_decodes_to_what_the_quantizer_makes_of_the_embedding(
+    points: NDArray[np.float32], preset: str
+) -> None:
+    found = fitted(points, **ResidualVq.presets[preset] if preset else {})
+    with torch.no_grad():
+        z_hat = found.quantizer(found.latents(points)[:, None])[0][:, 0]
+        expected = (z_hat if found.up is None else found.up(z_hat)) + found.center
+    decoded = found.decode(found.encode(points))
+    assert decoded == pytest.approx(expected.numpy(), abs=1e-4)
+    assert found.parameters > 0
