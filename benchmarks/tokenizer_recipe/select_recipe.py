@@ -5,7 +5,7 @@
 A setting is one line of options, such as `codebooks=separate minimum_steps=2000`; every loss
 (rqvae, cost, cost:with-reconstruction) is trained with it, its codes made unique, and a quick
 `tiger` of 20 epochs trained on them. Only the validation split is read. A trial that is in
-OUT.jsonl already is not run again. No trial of it is committed yet.
+OUT.jsonl already is not run again. selection.jsonl holds the trials that chose the preset `tuned`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tokbench.api import option
-from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, RqVae
+from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, TUNED, RqVae
 
 if TYPE_CHECKING:
     from tokbench.nn.fit import Batch, Terms
@@ -44,6 +44,8 @@ class Cost(RqVae):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "with-reconstruction": {"reconstruction_weight": 1.0},
+        "tuned": TUNED,
+        "tuned-with-reconstruction": {**TUNED, "reconstruction_weight": 1.0},
         "paper-literal": LITERAL,
         "toy": TOY,
     }
