@@ -97,10 +97,9 @@ class Page:
         for a, b in (("cost", "rqvae"), ("cost:with-reconstruction", "rqvae"),
                      ("cost", "cost:with-reconstruction")):  # fmt: skip
             for row in self.rows.values():
-                other = row_name((b + row.tokenizer.removeprefix(a), row.policy, row.generator))
-                recipe = row.tokenizer.removeprefix(a)
-                same = row.tokenizer.startswith(a) and recipe in ("", "-tuned", ":tuned")
-                if same and other in self.rows and other != row_name(row.method):
+                recipe = "tuned" if row.tokenizer == with_recipe(a, "tuned") else ""
+                other = row_name((with_recipe(b, recipe), row.policy, row.generator))
+                if row.tokenizer == with_recipe(a, recipe) and other in self.rows:
                     yield self.versus(row_name(row.method), other)
 
     def code_level(self) -> Iterator[str]:
@@ -241,6 +240,11 @@ def verdict(found: Comparison) -> str:
         f"({found.hits[0]:.0f} against {found.hits[1]:.0f} hits, {seeds} "
         f"seed{'s' if seeds > 1 else ''})."
     )
+
+
+def with_recipe(loss: str, recipe: str) -> str:
+    """The tokenizer of a loss with a recipe: `cost:tuned`, `cost:with-reconstruction-tuned`."""
+    return f"{loss}{'-' if ':' in loss else ':'}{recipe}" if recipe else loss
 
 
 def name(row: Row) -> str:

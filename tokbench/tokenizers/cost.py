@@ -45,7 +45,7 @@ class Cost(RqVae):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "with-reconstruction": {"reconstruction_weight": 1.0},
         "tuned": TUNED,
-        "tuned-with-reconstruction": {**TUNED, "reconstruction_weight": 1.0},
+        "with-reconstruction-tuned": {**TUNED, "reconstruction_weight": 1.0},
         "paper-literal": LITERAL,
         "toy": TOY,
     }
