@@ -175,5 +175,5 @@ def test_boards_of_one_name_have_addresses_of_their_own(records: list[Record]) -
         r.model_copy(update={"spec": r.spec.model_copy(update={"dataset": other})}) for r in records
     ]
     slugs = [view.slug for view in board_views([*records, *more])]
-    plain = "tiny-paper-letters-leave-one-out-50"
+    plain = "tiny-paper-letters-leave-one-out-100"
     assert slugs == [plain, f"{plain}-2"]
