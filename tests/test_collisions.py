@@ -160,8 +160,12 @@ def test_a_large_catalogue_takes_seconds() -> None:
     assert len(addressed.groups()[2]) == 37_000
 
 
+@pytest.mark.parametrize("block", [5, 2**14])
 @pytest.mark.parametrize("seed", range(3))
-def test_codebooks_are_means_of_residuals(seed: int) -> None:
+def test_codebooks_are_means_of_residuals(
+    seed: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokbench.collisions.BLOCK", block)
     ids, x = random_case(seed, 12, (4, 3, 5))
     for book, by_hand in zip(fit_codebooks(ids, x), means_by_hand(ids, x), strict=True):
         np.testing.assert_allclose(book, by_hand, atol=1e-12)

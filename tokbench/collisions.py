@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,6 @@ from numpy.typing import NDArray
 from tokbench.api import batches
 from tokbench.errors import ConfigError, listed
 from tokbench.types import Floats, Ints, SemanticIds
-
-if TYPE_CHECKING:  # slow to import, and most runs read what is stored
-    from scipy.sparse import csr_array
 
 POLICIES: Mapping[str, str] = MappingProxyType(
     {
@@ -42,8 +38,8 @@ ITERATIONS = 50
 ROUNDS = 20
 
 TAIL_LEVELS = 2  # levels whose codes nearest-free may change, deeper only where none is free
-BLOCK = 2**14  # items whose residuals are held at a time
 WIDEST_TAIL = 2**18  # tuples weighed per item; where the tail has more, the last level goes first
+BLOCK = 2**14  # items whose residuals are held at a time
 
 Reals = NDArray[np.float64]
 
@@ -87,25 +83,21 @@ def fit_codebooks(ids: SemanticIds, embeddings: Floats) -> list[Reals]:
     code that no item uses gets the mean over all items: what a level says that says nothing. In
     blocks, since a table of float64 is twice the size of the embeddings.
     """
+    from scipy.sparse import csr_array
+
     n, codes = len(ids), ids.codes.astype(np.int64)
     codebooks: list[Reals] = []
     for level, size in enumerate(ids.level_sizes):
         sums, total = np.zeros((size, embeddings.shape[1])), np.zeros(embeddings.shape[1])
         for block in batches(n, BLOCK):
             left = residuals(embeddings[block], codes[block], codebooks, level)
-            sums += np.asarray(membership(codes[block, level], size) @ left)
+            chosen = codes[block, level], np.arange(len(left))
+            member = csr_array((np.ones(len(left)), chosen), shape=(size, len(left)))
+            sums += np.asarray(member @ left)
             total += left.sum(axis=0)
         counts = np.bincount(codes[:, level], minlength=size)[:, None]
         codebooks.append(np.where(counts > 0, sums / np.maximum(counts, 1), total / n))
     return codebooks
-
-
-def membership(codes: Ints, size: int) -> csr_array[np.float64]:
-    """[K, N] with a one where item n has code k: times the items, it sums each code's."""
-    from scipy.sparse import csr_array
-
-    n = len(codes)
-    return csr_array((np.ones(n), (codes, np.arange(n))), shape=(size, n))
 
 
 def residuals(embeddings: Floats, codes: Ints, codebooks: list[Reals], levels: int) -> Reals:

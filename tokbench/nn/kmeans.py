@@ -18,7 +18,7 @@ Points = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 SAMPLE = 256  # points per cluster to iterate on: more move a centroid by less than its own error
-SEEDED = 4  # every so manieth of them is looked at for seeds, which Lloyd then moves on all
+SEEDED = 4  # k-means++ looks at every fourth of the sample: Lloyd then moves its seeds on all
 REFINEMENTS = 3  # iterations over all points after those on the sample
 
 
