@@ -232,8 +232,7 @@ class Page:
 
 def verdict(found: Comparison) -> str:
     """The comparison in a line."""
-    low, high = found.interval  # at the edge p and interval may disagree: both must say so
-    told = "differ" if found.p < 0.05 and low * high > 0 else "cannot be told apart"
+    told = "differ" if found.told_apart else "cannot be told apart"
     seeds = min(found.seeds)
     return (
         f"{found.a} {found.means[0]:.4f}, {found.b} {found.means[1]:.4f}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,19 @@ def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
         compare([*records[:2], *wide], "item-id/none/bigram", "hashed", dataset="tiny")
     with pytest.raises(RecordError, match="no records of dataset 'tinny'; there are records of: t"):
         compare(both, "hashed", "hashed:wide", dataset="tinny")
+
+
+def test_p_and_interval_must_agree_before_rows_are_told_apart(records: list[Record]) -> None:
+    found = compare(records, "hashed", "item-id/none/bigram", dataset="tiny")
+    for p, interval, told in (
+        (0.04, (0.01, 0.02), True),
+        (0.04, (-0.02, -0.01), True),
+        (0.04, (-0.001, 0.02), False),
+        (0.06, (0.001, 0.02), False),
+    ):
+        edge = replace(found, p=p, interval=interval)
+        assert edge.told_apart is told
+        assert f"they {'can' if told else 'cannot'} be told apart" in str(edge)
 
 
 def test_the_board_shows_the_groups(records: list[Record]) -> None:

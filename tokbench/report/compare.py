@@ -51,7 +51,7 @@ class Comparison:
         metric, _, k = self.figure.partition("@")
         figure = f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}"
         low, high = self.interval
-        told = "can" if self.p < LEVEL else "cannot"
+        told = "can" if self.told_apart else "cannot"
         return (
             f"{self.board}: {self.a} has {figure} {self.means[0]:.4f} and {self.b} "
             f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference:+.4f} "
@@ -61,6 +61,12 @@ class Comparison:
             f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}); they {told} be told apart "
             f"at the {100 * LEVEL:.0f} % level."
         )
+
+    @property
+    def told_apart(self) -> bool:
+        """At LEVEL, by p and by the interval too: at the edge they may disagree."""
+        low, high = self.interval
+        return self.p < LEVEL and low * high > 0
 
     @property
     def covers(self) -> str:
