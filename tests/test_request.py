@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.components import Hashed, registry_of
+from tokbench.cli.run import run_command
 from tokbench.errors import ConfigError, UnknownComponentError
-from tokbench.request import Cell, make_request, resolve
+from tokbench.request import Cell, Request, make_request, resolve
 
 
 def cells_of(**fields: Any) -> list[Cell]:
@@ -127,3 +128,11 @@ def test_a_folder_has_one_identity_wherever_it_lies(
 
 def test_presets_of_test_component_are_checked_by_its_config() -> None:
     assert Hashed.of(**Hashed.presets["wide"]).config.codes == 12
+
+
+def test_the_command_line_and_python_have_the_same_defaults() -> None:
+    typed = run_command.make_context("run", ["-d", "toy", "-t", "cost"]).params
+    shared = typed.keys() & Request.model_fields.keys() - {"datasets", "tokenizers"}
+    assert {"beam_width", "profile", "protocol", "encoder", "generators", "baselines"} <= shared
+    for name in shared - {"seeds"}:  # which is also filled by `--seeds N`
+        assert typed[name] == Request.model_fields[name].default, name

@@ -129,3 +129,11 @@ def test_it_decodes_to_what_the_autoencoder_makes_of_the_embedding(
         expected = found.reconstruct(found.standardize(embeddings)) * found.scale + found.mean
     decoded = found.decode(found.encode(embeddings))
     assert decoded == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_the_record_is_told_the_decoder(points: NDArray[np.float64]) -> None:
+    runtime, tokenizer = Runtime(), FiniteScalar.of(**SMALL)
+    codes = tokenizer.tokenize(catalog_of(points), seed=0, runtime=runtime).codes
+    fitted = tokenizer.fit(catalog_of(points), seed=0, runtime=Runtime())
+    assert np.array_equal(runtime.kept["decode"](codes), fitted.decode(codes))
+    assert runtime.kept["parameters"] == (16 * 32 + 32) + (32 * 6 + 6) + (6 * 32 + 32) + 33 * 16

@@ -137,6 +137,15 @@ def test_it_decodes_to_the_nearest_centroids(
 
 
 def test_whitened_embeddings_are_decoded_to_their_own_space(points: NDArray[np.float64]) -> None:
+    points = points + 5.0  # far from the origin, so that a centre left out would show
     found = fitted(points, pca=6, bits=8)
     decoded = found.decode(found.encode(points.astype(np.float32)))
     assert np.square(points - decoded).sum() < 0.5 * np.square(points - points.mean(axis=0)).sum()
+
+
+def test_the_record_is_told_the_decoder(points: NDArray[np.float64]) -> None:
+    runtime, tokenizer = Runtime(), ProductQuantization.of(rotate=False)
+    codes = tokenizer.tokenize(catalog_of(points), seed=0, runtime=runtime).codes
+    fits = fitted(points, rotate=False)
+    assert np.array_equal(runtime.kept["decode"](codes), fits.decode(codes))
+    assert runtime.kept["parameters"] == 12 + 12 * 12 + 3 * 64 * 4

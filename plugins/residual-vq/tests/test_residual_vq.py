@@ -138,3 +138,10 @@ def test_it_decodes_to_what_the_quantizer_makes_of_the_embedding(
     decoded = found.decode(found.encode(points))
     assert decoded == pytest.approx(expected.numpy(), abs=1e-4)
     assert found.parameters > 0
+
+
+def test_the_record_is_told_the_decoder(points: NDArray[np.float32]) -> None:
+    runtime, tokenizer = Runtime(), ResidualVq.of(**SMALL, codebook_size=8)
+    codes = tokenizer.tokenize(catalog_of(points), seed=0, runtime=runtime).codes
+    assert np.array_equal(runtime.kept["decode"](codes), fitted(points).decode(codes))
+    assert runtime.kept["parameters"] == 3 * 8 * 8
