@@ -69,7 +69,7 @@ class Page:
             found = list(section())
             if found:
                 yield f"### {heading}\n"
-                yield from (f"- {line}" for line in found)
+                yield from (line if line.startswith("|") else f"- {line}" for line in found)
                 yield ""
 
     def ranking(self) -> Iterator[str]:
@@ -154,6 +154,7 @@ class Page:
 
     def same_day(self) -> Iterator[str]:
         """How much of a row comes from targets that share the day of the last history item."""
+        lines = []
         for row in self.rows.values():
             outcomes = [r.outcome for r in self.done[row.method] if r.outcome is not None]
             masks = [slices_of(outcome).get("same day") for outcome in outcomes if outcome.queries]
@@ -161,11 +162,12 @@ class Page:
                 continue
             users = np.mean([per_user(r) for r in self.done[row.method]], axis=0)
             column = users[:, FIGURES.index(HEADLINE)]
-            yield (
-                f"{name(row)}: {column[masks[0]].mean():.4f} where the target shares the day of "
-                f"the last item ({int(masks[0].sum())} users), {column[~masks[0]].mean():.4f} "
-                "elsewhere. `tokbench report --slices`"
-            )
+            inside, elsewhere = column[masks[0]], column[~masks[0]]
+            lines.append(f"| {name(row)} | {inside.mean():.4f} | {elsewhere.mean():.4f} |")
+        if lines:
+            yield f"| row | same day ({len(inside)} users) | elsewhere ({len(elsewhere)} users) |"
+            yield "| --- | --- | --- |"
+            yield from lines
 
     def variance(self) -> Iterator[str]:
         """Which is larger: what another run gives, or what other users give?"""
@@ -248,8 +250,11 @@ def with_recipe(loss: str, recipe: str) -> str:
 
 
 def name(row: Row) -> str:
-    """Tokenizer and policy, or the baseline's name."""
-    return row.generator if row.generator in BASELINES else f"{row.tokenizer}/{row.policy}"
+    """Tokenizer, policy and any generator but tiger, or the baseline's name."""
+    if row.generator in BASELINES:
+        return row.generator
+    other = "" if row.generator == "tiger" else f"/{row.generator}"
+    return f"{row.tokenizer}/{row.policy}{other}"
 
 
 def figure(row: Row) -> str:
@@ -279,6 +284,42 @@ def signed(found: tuple[float, float, float]) -> str:
     return f"{found[0]:+.4f} [{found[1]:+.4f}, {found[2]:+.4f}]"
 
 
+def question(boards: Sequence[Page]) -> Iterator[str]:
+    """L_co against L_re on every board, under every policy and generator that has both."""
+    found = []
+    for one in boards:
+        for row in one.rows.values():
+            other = row_name(("rqvae", row.policy, row.generator))
+            if row.tokenizer == "cost" and other in one.rows:
+                pair = compare(one.records, row_name(row.method), other, dataset=one.dataset)
+                found.append((one.records[0].spec.dataset.label, row, pair))
+    if not found:
+        return
+    yield "## Is L_co better than L_re?\n"
+    yield "| dataset | policy | generator | users | seeds | L_co | L_re | difference | p |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for label, row, pair in found:
+        difference = signed((pair.difference, *pair.interval))
+        yield (
+            f"| {label} | {row.policy} | {row.generator} | {pair.users} | {min(pair.seeds)} "
+            f"| {pair.means[0]:.4f} | {pair.means[1]:.4f} | {difference} | {pair.p:.3f} |"
+        )
+    above = sum(pair.difference > 0 for *_, pair in found)
+    told = [pair.difference > 0 for *_, pair in found if pair.told_apart]
+    yield (
+        f"\nL_co stands above L_re in {above} of {len(found)} pairs. They can be told apart in "
+        f"{len(told)}: L_co is the better in {sum(told)}, the worse in {len(told) - sum(told)}. "
+        "Where no row of a board was run twice, its intervals do not cover training runs: read "
+        "them as too narrow.\n"
+    )
+
+
+def pages(records: Sequence[Record]) -> list[Page]:
+    """One per board that has rows."""
+    made = zip(tables(records), make_boards(records), strict=True)
+    return [Page(table, board) for table, board in made if board.rows]
+
+
 def page(records: Sequence[Record]) -> str:
     """The whole page."""
     lines = [
@@ -289,9 +330,10 @@ def page(records: Sequence[Record]) -> str:
         "p, for that pair alone, cover users and, where the board knows them, training runs.",
         "",
     ]
-    for table, board in zip(tables(records), make_boards(records), strict=True):
-        if board.rows:
-            lines += Page(table, board).lines()
+    boards = pages(records)
+    lines += question(boards)
+    for one in boards:
+        lines += one.lines()
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from tests.test_grid import run_tiny
@@ -35,3 +36,27 @@ def test_gaps_are_named(analysis: ModuleType, tmp_path: Path) -> None:
     text = analysis.page(run_tiny(tmp_path))
     assert "Not run yet: random, " in text
     assert "no row here crosses them" in text
+
+
+def test_the_papers_question_is_answered_from_the_users_themselves(analysis: ModuleType) -> None:
+    records = read_records(ROOT / "results")
+    answers = list(analysis.question([*analysis.pages(records)]))
+    line = next(
+        line for line in answers if line.startswith("| office-5core | nearest-free | tiger")
+    )
+    means = {}
+    for loss in ("cost", "rqvae"):
+        hits = [
+            np.isin(record.outcome.placement["position"].array(), range(10)).mean()
+            for record in records
+            if record.outcome is not None
+            and record.spec.dataset.name == "office-5core"
+            and record.spec.tokenizer.label == loss
+            and record.spec.collision_policy == "nearest-free"
+            and record.spec.generator.label == "tiger"
+        ]
+        means[loss] = sum(hits) / len(hits)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[4] == str(len(hits))
+    assert float(cells[5]) == pytest.approx(means["cost"], abs=6e-5)
+    assert float(cells[6]) == pytest.approx(means["rqvae"], abs=6e-5)
