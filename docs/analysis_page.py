@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import chi2, spearmanr
 
+from tokbench.grid_file import read_grid_file
 from tokbench.intervals import bootstrap
 from tokbench.record import Record, read_records
 from tokbench.report.board import (
@@ -34,11 +35,11 @@ from tokbench.spec import BASELINES
 
 ROOT = Path(__file__).parent.parent
 LOSSES = ("rqvae", "cost", "cost:with-reconstruction")
-WANTED = (
-    "random", "random:unique", *LOSSES, "hierarchical-kmeans", "hierarchical-kmeans:balanced",
+SHELF = (
     "residual-kmeans", "residual-kmeans:balanced", "product-quantization", "lsh",
     "category-prefix", "finite-scalar", "residual-vq", "letter", "cost-topk", "cost-behaviour",
 )  # fmt: skip
+WANTED = (*read_grid_file(ROOT / "benchmarks/board.toml").run["tokenizers"], *SHELF)
 SEEDS = 3  # at least
 
 
