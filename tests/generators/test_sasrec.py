@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = {
     "dropout": 0.1,
     "history_items": 6,
     "batch_size": 16,
+    "minimum_steps": 0,
     "learning_rate": 1e-2,
     "warmup_steps": 10,
 }
@@ -132,6 +133,25 @@ def test_no_gain_for_patience_validations_ends_training_with_the_best_weights() 
     assert len(runtime.rows) < 50
     assert len(evaluated) == best + 3
     assert [row["epoch"] for row in evaluated] == [3 * n for n in range(1, len(evaluated) + 1)]
+
+
+@pytest.mark.parametrize(("least", "passes"), [(0, 1), (12, 1), (13, 2), (24, 2), (25, 3)])
+def test_little_data_is_read_several_times_an_epoch(
+    least: int, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two epochs of the toy's 92 windows, six batches of 16 each, are 12 steps."""
+    seen: list[list[int]] = []
+
+    def spy(_model: Any, _items: Any, windows: Any, recipe: Any, **kwargs: Any) -> None:
+        seen.append(sorted(windows.start))
+        for epoch in range(recipe.epochs):
+            kwargs["after_epoch"](epoch + 1, 0.0)
+
+    monkeypatch.setattr("tokbench.nn.sasrec.train_epochs", spy)
+    train(epochs=2, minimum_steps=least)
+    once = sorted(seen[0][::passes])
+    assert seen[0] == sorted(once * passes), "every window as often as any other"
+    assert len(once) == 92
 
 
 def test_what_cannot_be_trained_is_said() -> None:

@@ -6,6 +6,7 @@ G classes, M levels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +31,7 @@ class SasRec(Generator):
     """
 
     name = "sasrec"
-    version = 1
+    version = 2
     citation = (
         "Kang & McAuley, Self-Attentive Sequential Recommendation, ICDM 2018; loss of Klenitskiy & "
         "Vasilev, Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?, RecSys 2023"
@@ -54,6 +55,12 @@ class SasRec(Generator):
         history_items: int = option(50, ge=1, le=1000, description="items of a history, last ones")
         batch_size: int = option(128, ge=1, description="windows of up to history_items + 1 items")
         epochs: int = option(200, ge=1, description="passes over the training data, at most")
+        minimum_steps: int = option(
+            500,
+            ge=0,
+            paper=0,
+            description="on little data an epoch is several passes, so that all have these steps",
+        )
         learning_rate: float = option(
             2e-3, gt=0.0, paper=1e-3, description="rate after the warm-up"
         )
@@ -81,6 +88,7 @@ class SasRec(Generator):
             "history_items": 10,
             "batch_size": 64,
             "epochs": 20,
+            "minimum_steps": 0,
             "learning_rate": 5e-3,
             "warmup_steps": 20,
             "eval_every": 2,
@@ -208,6 +216,15 @@ TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is larg
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB
 
 
+def _passes(windows: int, config: Any) -> int:
+    """Over the data in an epoch. A thousand users are eight steps: twenty such epochs would end
+    soon after the warm-up, and patience would run out inside it.
+    """
+    steps: int = config.epochs * math.ceil(windows / config.batch_size)
+    least: int = config.minimum_steps
+    return max(1, math.ceil(least / steps))
+
+
 def _fit(
     model: SasRecModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
 ) -> None:
@@ -219,7 +236,8 @@ def _fit(
     runs = sequence_windows(histories.train.offsets, config.history_items)
     # Where a window begins its row, START is followed by a target too.
     begins = np.isin(runs.start, histories.train.offsets[:-1])
-    windows = Windows(runs.start, runs.stop, np.where(begins, 0, runs.first))
+    arrays = runs.start, runs.stop, np.where(begins, 0, runs.first)
+    windows = Windows(*(np.tile(array, _passes(len(runs), config)) for array in arrays))
     recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
     best = BestEpoch(model, histories.validation, config=config, width=10, runtime=runtime)
     with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
