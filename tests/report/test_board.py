@@ -128,6 +128,21 @@ def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
     assert not mixed.is_baseline, "over other codes the generator is no baseline"
 
 
+@pytest.mark.parametrize(
+    ("curve", "said"),
+    [((), False), ((0.3,), False), ((0.3, 0.2, 0.3), True), ((0.3, 0.2, 0.31), False)],
+)
+def test_a_row_that_training_never_made_better_says_so(
+    tmp_path: Path, curve: tuple[float, ...], said: bool
+) -> None:
+    (record,) = run_tiny(tmp_path, baselines=False)
+    assert record.outcome is not None
+    rows = tuple({"epoch": float(i), "validation_ndcg10": v} for i, v in enumerate(curve))
+    outcome = record.outcome.model_copy(update={"curves": {"train": rows}})
+    (board,) = make_boards([record.model_copy(update={"outcome": outcome})])
+    assert (board.rows[0].remark == "never better than at its first validation") == said
+
+
 def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:
     (board,) = make_boards(run_tiny(tmp_path))
     lines = as_csv([board]).splitlines()

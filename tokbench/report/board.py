@@ -292,9 +292,11 @@ def _earlier_code(done: dict[Method, list[Record]]) -> dict[Method, str]:
 
 
 def _remarked(row: Row, floor: Row | None, earlier: str) -> Row:
-    """The row with a remark when it stands below the best baseline, or is of earlier code."""
+    """The row with a remark on where it stands, whose code it is, or how badly it was trained."""
     remarks = [] if row.public else ["unpublished plugin"]
     remarks += [f"earlier code: {earlier}"] if earlier else []
+    if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
+        remarks.append("never better than at its first validation")
     if floor is not None and not row.is_baseline:
         if row.intervals[HEADLINE][1] < floor.values[HEADLINE]:
             remarks.append(f"below {floor.generator}")
