@@ -20,7 +20,8 @@ RUN_FLAGS = {
     "threads", "jobs", "codes",
 }  # fmt: skip
 REPORT_FLAGS = RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {
-    "format", "against", "html", "titles", "out", "slices", "intrinsic", "costs", "decoding",
+    "format", "against", "html", "titles", "out", "overview", "slices", "intrinsic", "costs",
+    "decoding",
 }  # fmt: skip
 
 

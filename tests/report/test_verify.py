@@ -21,8 +21,7 @@ from tokbench.line import STAGES
 from tokbench.metrics import CUTOFFS, Ties
 from tokbench.record import Packed, read_records
 from tokbench.report import recount, verify
-from tokbench.report.board import make_boards
-from tokbench.report.render import markdown
+from tokbench.report.overview import page
 from tokbench.types import Placement
 
 Json = dict[str, Any]
@@ -33,7 +32,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cell under two policies, the baselines, and their board, made once."""
     folder = tmp_path_factory.mktemp("honest")
     run_tiny(folder, collision_policies=("none", "extra-token"))
-    board = markdown(make_boards(read_records(folder / "results")))
+    board = page(read_records(folder / "results"))
     (folder / "results" / "BOARD.md").write_text(board, encoding="utf-8")
     return folder / "results"
 

@@ -13,6 +13,11 @@ from tokbench.cli.request import REQUEST, request_fields, typed_options, with_op
 if TYPE_CHECKING:
     from tokbench.record import Record
 
+OLD = (
+    "none of these records has what --{name} shows; records made by this version have it (item-id "
+    "codes are not measured)"
+)
+NOTHING = {"overview": "--{name} wants records on two datasets, run in one setting"}
 FORMATS = ("terminal", "markdown", "csv", "json", "latex")
 
 
@@ -29,6 +34,9 @@ FORMATS = ("terminal", "markdown", "csv", "json", "latex")
               default="terminal", show_default=True, help="How to print.")  # fmt: skip
 @click.option("--against", type=click.Choice(["paper"]), default=None,
               help="Print our figures beside those that papers print.")  # fmt: skip
+@click.option("--overview", "sheet", flag_value="overview",
+              help="Recall@10 of every method on every dataset, their mean, and how often it "
+              "wins.")  # fmt: skip
 @click.option("--slices", "sheet", flag_value="slices",
               help="Recall@10 and NDCG@10 of parts of the users: head and tail items, short and "
               "long histories, collisions, days.")  # fmt: skip
@@ -67,7 +75,7 @@ def report_command(
         if beside:
             raise click.UsageError(
                 "a grid file prints its own table and figure: leave out --html, --titles, "
-                "--slices, --intrinsic, --costs and --decoding, or name a folder"
+                "--overview, --slices, --intrinsic, --costs and --decoding, or name a folder"
             )
         plugins = options.pop("plugins")
         report_grid(source, request_fields(options, source), plugins, results, out, form)
@@ -129,24 +137,28 @@ def _print_boards(records: Sequence[Record], form: str) -> None:
         return
     from tokbench.report.board import make_boards
     from tokbench.report.latex import latex
-    from tokbench.report.render import as_csv, as_json, markdown
+    from tokbench.report.overview import page
+    from tokbench.report.render import as_csv, as_json
 
-    forms = {"markdown": markdown, "csv": as_csv, "json": as_json, "latex": latex}
+    if form == "markdown":
+        click.echo(page(records), nl=False)
+        return
+    forms = {"csv": as_csv, "json": as_json, "latex": latex}
     click.echo(forms[form](make_boards(records)), nl=False)
 
 
 def _print_sheets(records: Sequence[Record], name: str, form: str) -> None:
-    from tokbench.report import costs, intrinsic, sheet, slices
+    from tokbench.report import costs, intrinsic, overview, sheet, slices
 
-    makers = {"slices": slices.slice_sheets, "intrinsic": intrinsic.intrinsic_sheets,
-              "costs": costs.cost_sheets, "decoding": costs.decoding_sheets}  # fmt: skip
+    makers = {"overview": overview.overview_sheets, "slices": slices.slice_sheets,
+              "intrinsic": intrinsic.intrinsic_sheets, "costs": costs.cost_sheets,
+              "decoding": costs.decoding_sheets}  # fmt: skip
     forms = {"markdown": sheet.as_markdown, "csv": sheet.as_csv, "json": sheet.as_json}
     if form != "terminal" and form not in forms:
         raise click.UsageError(f"--{name} has no format {form}: use {', '.join(forms)}")
     sheets = makers[name](records)
     if not sheets:
-        click.echo(f"none of these records has what --{name} shows; records made by this version "
-                   "have it (item-id codes are not measured)", err=True)  # fmt: skip
+        click.echo(NOTHING.get(name, OLD).format(name=name), err=True)
     if form in forms:
         click.echo(forms[form](sheets), nl=False)
     else:

@@ -19,8 +19,7 @@ from tokbench.api import Progress, Quiet
 from tokbench.errors import RecordError, listed
 from tokbench.record import Outcome, Record, read_record
 from tokbench.report import recount
-from tokbench.report.board import make_boards
-from tokbench.report.render import markdown
+from tokbench.report.overview import page
 from tokbench.report.verify_facts import fact_reasons
 from tokbench.types import Placement, SemanticIds
 
@@ -204,7 +203,7 @@ def _board_findings(board: Path, records: list[Record]) -> Iterator[Finding]:
     if not board.is_file():
         return
     try:
-        expected = markdown(make_boards(records))
+        expected = page(records)
     except Exception as error:  # a record with findings of its own may not make a board at all
         yield Finding(board, f"cannot be made from these records: {error!r}")
         return

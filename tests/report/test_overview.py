@@ -1,0 +1,105 @@
+"""The overview: figures of the boards themselves, means and win rates by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.report.pages import Page
+from tests.test_grid import run_tiny
+from tokbench.cli import main
+from tokbench.record import Record, write_record
+from tokbench.report.board import Row, make_boards
+from tokbench.report.overview import mean_interval, overview_sheets, win_rates
+
+
+@pytest.fixture(scope="module")
+def row(tmp_path_factory: pytest.TempPathFactory) -> Row:
+    (board,) = make_boards(run_tiny(tmp_path_factory.mktemp("one"), baselines=False))
+    return board.rows[0]
+
+
+def test_a_row_wins_where_it_is_told_apart_and_ties_halve(row: Row) -> None:
+    """Two datasets. First: a (.3, group x) and b (.2, xy) tie, c (.1, y) ties with b alone.
+    Second: a .1 (y) below c .2 (x); b is not there."""
+
+    def at(value: float, group: str) -> Row:
+        return replace(row, values=row.values | {"recall@10": value}, group=group)
+
+    a: list[Row | None] = [at(0.3, "x"), at(0.1, "y")]
+    b: list[Row | None] = [at(0.2, "xy"), None]
+    c: list[Row | None] = [at(0.1, "y"), at(0.2, "x")]
+    first = {"a": (0.5 + 1) / 2, "b": (0.5 + 0.5) / 2, "c": (0 + 0.5) / 2}
+    assert win_rates([a, b, c]) == [(first["a"] + 0) / 2, first["b"], (first["c"] + 1) / 2]
+    alone: list[Row | None] = [at(0.9, ""), None]
+    assert win_rates([alone, [None, at(0.1, "x")]]) == [0.5, 0.5], "nobody to beat"
+    assert win_rates([[at(0.9, "")], [at(0.1, "")]]) == [0.5, 0.5], "no groups, no verdict"
+
+
+def test_the_interval_of_a_mean_is_that_of_independent_errors() -> None:
+    """Against draws: normal errors whose 95 % half widths are .03 and .04."""
+    mean, (low, high) = mean_interval([(0.2, (0.17, 0.23)), (0.4, (0.36, 0.44))])
+    assert mean == pytest.approx(0.3)
+    assert [low, high] == pytest.approx([0.275, 0.325])
+    rng = np.random.default_rng(0)
+    draws = rng.normal([0.2, 0.4], np.array([0.03, 0.04]) / 1.96, (200_000, 2)).mean(axis=1)
+    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([low, high], abs=2e-4)
+
+
+def elsewhere(record: Record) -> Record:
+    """The same record, said to be of another dataset."""
+    dataset = record.spec.dataset.model_copy(update={"name": "other", "label": "other"})
+    spec = record.spec.model_copy(update={"dataset": dataset})
+    return record.model_copy(update={"spec": spec, "run_id": spec.run_id})
+
+
+def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
+    here = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"))
+    there = [elsewhere(one) for one in here if one.spec.tokenizer.label != "hashed:wide"]
+    assert overview_sheets(here) == [], "one dataset needs no overview"
+    (sheet,) = overview_sheets(here + there)
+    assert sheet.heads[3:5] == ("other", "tiny")
+    lines: dict[Any, dict[str, Any]] = {
+        line[:3]: dict(zip(sheet.heads, line, strict=True)) for line in sheet.rows
+    }
+    assert not any("hashed:wide" in method for method in lines), "on one dataset only"
+    boards = {board.title.dataset: board for board in make_boards(here + there)}
+    for method, line in lines.items():
+        for name, board in boards.items():
+            (row,) = (row for row in board.rows if row.method == method)
+            assert line[name] == row.values["recall@10"]
+        assert line["datasets"] == 2
+        assert line["mean"] == pytest.approx((line["tiny"] + line["other"]) / 2)
+    rates = [line["win rate"] for line in lines.values()]
+    assert rates == sorted(rates, reverse=True)
+    assert np.mean(rates) == pytest.approx(0.5), "what one wins another loses"
+
+
+def test_the_command_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_tiny(tmp_path, baselines=False)
+    assert main(["report", str(tmp_path / "results"), "--overview"]) == 0
+    assert "wants records on two datasets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "csv", "json"])
+def test_it_prints_in_every_form_and_on_the_first_page_of_a_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    for record in (records := run_tiny(tmp_path, baselines=False)):
+        write_record(elsewhere(record), tmp_path / "results")
+    (sheet,) = overview_sheets(records + [elsewhere(record) for record in records])
+    assert main(["report", str(tmp_path / "results"), "--overview", "--format", form]) == 0
+    out = capsys.readouterr().out
+    assert "win rate" in out
+    assert "hashed" in out
+    if form == "markdown":
+        assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
+        assert capsys.readouterr().out.startswith(out), "before the boards"
+    if form == "terminal":
+        assert main(["report", str(tmp_path / "results"), "--html", str(tmp_path / "site")]) == 0
+        page = Page(tmp_path / "site/index.html")
+        assert page.table(sheet.title)[0] == list(sheet.heads)

@@ -1,0 +1,101 @@
+"""Every method on every dataset: a sheet per setting, a column per board."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from tokbench.record import Record
+from tokbench.report.board import HEADLINE, Board, Method, Row, make_boards
+from tokbench.report.render import markdown
+from tokbench.report.sheet import Cell, Interval, Sheet, as_markdown
+
+HEADS = ("tokenizer", "policy", "generator")
+WORDS = (
+    "Recall@10 over items, seeds averaged; an empty cell: not run. Rows on one dataset only are "
+    "left out. mean: of rows on every dataset, with a 95 % interval made of the boards' own (other "
+    "users on each, so their errors are taken as independent). win rate: over the other rows shown "
+    "of a board, 1 where this one is above and they can be told apart, 1/2 where they share a rank "
+    "group, 0 where it is below; averaged over its datasets."
+)
+
+
+def overview_sheets(records: Sequence[Record]) -> list[Sheet]:
+    """The boards that differ in nothing but the data, side by side, where there are two or more."""
+    settings: dict[tuple[str, ...], list[Board]] = {}
+    for board in make_boards(records):
+        title = board.title
+        key = (title.protocol, f"profile {title.profile}", f"encoder {title.encoder}",
+               f"beam {title.beam_width}")  # fmt: skip
+        if board.rows:
+            settings.setdefault(key, []).append(board)
+    return [_sheet(" · ".join(key), boards) for key, boards in settings.items() if len(boards) > 1]
+
+
+def page(records: Sequence[Record]) -> str:
+    """The overview and the boards in markdown: results/BOARD.md."""
+    overview = overview_sheets(records)
+    boards = markdown(make_boards(records))
+    return f"{as_markdown(overview)}\n{boards}" if overview else boards
+
+
+def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
+    found: dict[Method, list[Row | None]] = {}
+    for n, board in enumerate(boards):
+        for row in board.rows:
+            found.setdefault(row.method, [None] * len(boards))[n] = row
+    shown = {method: rows for method, rows in found.items() if len(boards) - rows.count(None) > 1}
+    rates = win_rates(list(shown.values()))
+    lines = [
+        (*method, *_cells(rows), rate)
+        for (method, rows), rate in sorted(
+            zip(shown.items(), rates, strict=True), key=lambda line: (-line[1], line[0][0])
+        )
+    ]
+    heads = (*HEADS, *_columns(boards), "datasets", "mean", "95 %", "win rate")
+    return Sheet(title, heads, tuple(lines), WORDS)
+
+
+def _columns(boards: Sequence[Board]) -> list[str]:
+    """Names of the datasets, with their options where a name alone says too little."""
+    names = [board.title.dataset.partition(" [")[0] for board in boards]
+    return [
+        board.title.dataset if names.count(name) > 1 else name
+        for name, board in zip(names, boards, strict=True)
+    ]
+
+
+def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
+    there = [row for row in rows if row is not None]
+    mean: tuple[Cell, Cell] = (None, None)
+    if len(there) == len(rows):
+        mean = mean_interval([(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there])
+    values = [None if row is None else row.values[HEADLINE] for row in rows]
+    return (*values, len(there), *mean)
+
+
+def mean_interval(figures: Sequence[tuple[float, Interval]]) -> tuple[float, Interval]:
+    """The mean of independent figures and its 95 % interval, from their own: half widths add as
+    errors do."""
+    mean = fmean(value for value, _ in figures)
+    half = math.hypot(*((high - low) / 2 for _, (low, high) in figures)) / len(figures)
+    return mean, (max(0.0, mean - half), mean + half)
+
+
+def win_rates(table: Sequence[Sequence[Row | None]]) -> list[float]:
+    """Of each line [datasets], see WORDS. A board that a row has to itself says nothing."""
+    rates = []
+    for line in table:
+        boards = []
+        for n, row in enumerate(line):
+            others = [other[n] for other in table if other is not line]
+            scores = [_score(row, other) for other in others if row and other]
+            boards += [fmean(scores)] if scores else []
+        rates.append(fmean(boards) if boards else 0.5)
+    return rates
+
+
+def _score(row: Row, other: Row) -> float:
+    tied = not row.group or bool(set(row.group) & set(other.group))
+    return 0.5 if tied else float(row.values[HEADLINE] > other.values[HEADLINE])
