@@ -11,7 +11,7 @@ from tokbench.report.board import HEADLINE, Board, Method, Row, make_boards
 from tokbench.report.render import markdown
 from tokbench.report.sheet import Cell, Interval, Sheet, as_markdown
 
-HEADS = ("tokenizer", "policy", "generator")
+HEADS = ("tokenizer", "policy", "generator", "win rate", "datasets", "mean", "95 %")
 WORDS = (
     "Recall@10 over items, seeds averaged; an empty cell: not run. Rows on one dataset only are "
     "left out. mean: of rows on every dataset, with a 95 % interval made of the boards' own (other "
@@ -48,12 +48,12 @@ def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
     shown = {method: rows for method, rows in found.items() if len(boards) - rows.count(None) > 1}
     rates = win_rates(list(shown.values()))
     lines = [
-        (*method, *_cells(rows), rate)
+        (*method, rate, *_cells(rows))
         for (method, rows), rate in sorted(
             zip(shown.items(), rates, strict=True), key=lambda line: (-line[1], line[0][0])
         )
     ]
-    heads = (*HEADS, *_columns(boards), "datasets", "mean", "95 %", "win rate")
+    heads = (*HEADS, *_columns(boards))
     return Sheet(title, heads, tuple(lines), WORDS)
 
 
@@ -72,7 +72,7 @@ def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
     if len(there) == len(rows):
         mean = mean_interval([(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there])
     values = [None if row is None else row.values[HEADLINE] for row in rows]
-    return (*values, len(there), *mean)
+    return (len(there), *mean, *values)
 
 
 def mean_interval(figures: Sequence[tuple[float, Interval]]) -> tuple[float, Interval]:
