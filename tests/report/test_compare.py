@@ -105,6 +105,13 @@ def test_names_are_resolved_or_refused(records: list[Record], a: str, said: str)
         compare(records, a, "hashed", dataset="tiny")
 
 
+def test_a_baseline_goes_by_its_generator(records: list[Record]) -> None:
+    found = compare(records, "bigram", "hashed", dataset="tiny")
+    assert found == compare(records, "item-id/none/bigram", "hashed", dataset="tiny")
+    with pytest.raises(RecordError, match="no row"):
+        compare(records, "echo", "hashed", dataset="tiny")  # no baseline, so no name of a row
+
+
 def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
     wide = run_tiny(folder, beam_width=60, baselines=False, tokenizers=("hashed", "hashed:wide"))
     both = [*records, *wide]

@@ -24,9 +24,9 @@ FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
 def compare_command(a: str, b: str, dataset: str, board: str, figure: str, results: Path) -> None:
     """Compare rows A and B on the users they share: difference, 95 % interval, p, hits.
 
-    A row is named as the board prints it: the tokenizer, or tokenizer/policy/generator. Seeds
-    are averaged per user. Interval and p cover users and, where any row of the board was run more
-    than once, training runs.
+    A row is named as the board prints it: the tokenizer, or tokenizer/policy/generator; a
+    baseline also by its generator, such as item-item. Seeds are averaged per user. Interval and p
+    cover users and, where any row of the board was run more than once, training runs.
     """
     from tokbench.record import read_records
     from tokbench.report.compare import compare

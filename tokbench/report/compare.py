@@ -23,7 +23,7 @@ from tokbench.report.board import (
 )
 from tokbench.report.paired import differences, sign_flip
 from tokbench.report.training import Training, Values, t_test
-from tokbench.spec import RunSpec
+from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
 
 LEVEL = 0.05
 
@@ -93,7 +93,8 @@ def compare(
 ) -> Comparison:
     """Compare rows `a` and `b` of a board of `dataset`.
 
-    A row is named by its tokenizer, or by tokenizer/policy/generator where that says too little.
+    A row is named by its tokenizer, or by tokenizer/policy/generator where that says too little; a
+    baseline by its generator.
     `board` is a part of a board's title, needed where several boards have both rows. Raises
     RecordError for a dataset, board or row that is not there, or for a name that fits several.
     """
@@ -184,7 +185,14 @@ def _boards_of(records: Sequence[Record], dataset: str, board: str) -> list[list
 
 
 def _matches(name: str, done: dict[Method, list[Record]]) -> list[Method]:
-    return [method for method in done if name in (method[0], row_name(method))]
+    return [method for method in done if name in _names(method)]
+
+
+def _names(method: Method) -> set[str]:
+    """Tokenizer and whole name; a baseline goes by its generator's name too."""
+    tokenizer, _, generator = method
+    baseline = tokenizer == BASELINE_TOKENIZER and generator in BASELINES
+    return {tokenizer, row_name(method)} | ({generator} if baseline else set())
 
 
 def _only(name: str, done: dict[Method, list[Record]]) -> Method:
