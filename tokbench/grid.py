@@ -21,8 +21,8 @@ from tokbench.grid_file import ROWS, GridFile, Point, points_of
 from tokbench.line import Line, NotBuiltError, Notices, Place
 from tokbench.record import Cost, Record, find_record, write_record
 from tokbench.registry import Registry, build_registry
-from tokbench.request import Cell, Request, is_baseline, make_request, resolve
-from tokbench.spec import RunSpec
+from tokbench.request import Cell, Request, make_request, resolve
+from tokbench.spec import RunSpec, is_baseline
 from tokbench.workers import Setup, walk_in_processes
 
 
@@ -116,10 +116,9 @@ def file_cells(
             added = {"overrides": (*request.overrides, *point.overrides)}
             if not file.panels:
                 added["tokenizers"] = (str(dict(point.at)[ROWS]),)
-            found += [
-                FileCell(None if is_baseline(cell) else point, cell)
-                for cell in resolve(request.model_copy(update=added), registry)
-            ]
+            for cell in resolve(request.model_copy(update=added), registry):
+                beside = is_baseline(cell.spec.tokenizer.name, cell.spec.generator.name)
+                found.append(FileCell(None if beside else point, cell))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     measured = [one for one in found if one.point is not None]

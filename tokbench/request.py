@@ -86,12 +86,6 @@ class Cell:
     public: bool  # False when a single plugin file takes part: such a row is marked
 
 
-def is_baseline(cell: Cell) -> bool:
-    """Is it one of those that `resolve` adds to a request?"""
-    spec = cell.spec
-    return spec.tokenizer.name == BASELINE_TOKENIZER and spec.generator.name in BASELINES
-
-
 def resolve(request: Request, registry: Registry) -> list[Cell]:
     """Every cell of the grid, checked and complete, baselines first.
 

@@ -19,6 +19,11 @@ TRAINED_BASELINES = ("sasrec",)  # of these, what training by chance makes vary:
 SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
 
 
+def is_baseline(tokenizer: str, generator: str) -> bool:
+    """Is this what every grid runs beside its tokenizers? Over other codes it is a method."""
+    return tokenizer == BASELINE_TOKENIZER and generator in BASELINES
+
+
 class Frozen(BaseModel):
     """A closed, immutable value."""
 

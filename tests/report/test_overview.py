@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.record import Record, write_record
 from tokbench.report.board import Row, make_boards
-from tokbench.report.overview import mean_interval, overview_sheets, win_rates
+from tokbench.report.overview import mean_interval, overview, overview_sheets, win_rates
+from tokbench.report.sheet import Sheet, as_json, frame
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,23 @@ def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
     assert np.mean(rates) == pytest.approx(0.5), "what one wins another loses"
 
 
+def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> None:
+    (board,) = make_boards(run_tiny(tmp_path, baselines=False))
+    later = replace(board, title=replace(board.title, dataset_digest="feedbeef" * 8))
+    heads = overview([board, later])[0].heads[-2:]
+    assert heads == (f"tiny · data {board.title.dataset_digest[:8]}", "tiny · data feedbeef")
+    optioned = replace(board, title=replace(board.title, dataset="tiny [step=2]"))
+    assert overview([board, optioned])[0].heads[-2:] == ("tiny", "tiny [step=2]")
+
+
+def test_an_interval_is_two_columns_in_every_row_or_in_none() -> None:
+    sheet = Sheet("t", ("row", "95 %"), (("a", (0.1, 0.2)), ("b", None)))
+    assert list(frame([sheet]).columns) == ["board", "row", "95 %/low", "95 %/high"]
+    assert json.loads(as_json([sheet]))[0]["rows"][1] == {
+        "row": "b", "95 %/low": None, "95 %/high": None,
+    }  # fmt: skip
+
+
 def test_the_command_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_tiny(tmp_path, baselines=False)
     assert main(["report", str(tmp_path / "results"), "--overview"]) == 0
@@ -96,6 +115,8 @@ def test_it_prints_in_every_form_and_on_the_first_page_of_a_site(
     out = capsys.readouterr().out
     assert "win rate" in out
     assert "hashed" in out
+    if form in ("csv", "json"):
+        assert "95 %/low" in out
     if form == "markdown":
         assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
         assert capsys.readouterr().out.startswith(out), "before the boards"

@@ -23,7 +23,7 @@ from tokbench.report.groups import rank_groups
 from tokbench.report.random_line import random_lines
 from tokbench.report.seeds import sd_by_axis
 from tokbench.report.training import Training, trained
-from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
+from tokbench.spec import RunSpec, is_baseline
 from tokbench.types import Placement
 
 HEADLINE = "recall@10"
@@ -78,7 +78,7 @@ class Row:
     @property
     def is_baseline(self) -> bool:
         """What a tokenizer has to beat: a baseline's generator over item ids."""
-        return self.tokenizer == BASELINE_TOKENIZER and self.generator in BASELINES
+        return is_baseline(self.tokenizer, self.generator)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tokbench.report.board import (
 )
 from tokbench.report.paired import differences, sign_flip
 from tokbench.report.training import Training, Values, t_test
-from tokbench.spec import BASELINE_TOKENIZER, BASELINES, RunSpec
+from tokbench.spec import RunSpec, is_baseline
 
 LEVEL = 0.05
 
@@ -191,8 +191,8 @@ def _matches(name: str, done: dict[Method, list[Record]]) -> list[Method]:
 def _names(method: Method) -> set[str]:
     """Tokenizer and whole name; a baseline goes by its generator's name too."""
     tokenizer, _, generator = method
-    baseline = tokenizer == BASELINE_TOKENIZER and generator in BASELINES
-    return {tokenizer, row_name(method)} | ({generator} if baseline else set())
+    found = {tokenizer, row_name(method)}
+    return found | {generator} if is_baseline(tokenizer, generator) else found
 
 
 def _only(name: str, done: dict[Method, list[Record]]) -> Method:

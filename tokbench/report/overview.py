@@ -22,22 +22,27 @@ WORDS = (
 
 
 def overview_sheets(records: Sequence[Record]) -> list[Sheet]:
+    """The overview of the boards of these records."""
+    return overview(make_boards(records))
+
+
+def overview(boards: Sequence[Board]) -> list[Sheet]:
     """The boards that differ in nothing but the data, side by side, where there are two or more."""
     settings: dict[tuple[str, ...], list[Board]] = {}
-    for board in make_boards(records):
+    for board in boards:
         title = board.title
         key = (title.protocol, f"profile {title.profile}", f"encoder {title.encoder}",
                f"beam {title.beam_width}")  # fmt: skip
         if board.rows:
             settings.setdefault(key, []).append(board)
-    return [_sheet(" · ".join(key), boards) for key, boards in settings.items() if len(boards) > 1]
+    return [_sheet(" · ".join(key), found) for key, found in settings.items() if len(found) > 1]
 
 
 def page(records: Sequence[Record]) -> str:
     """The overview and the boards in markdown: results/BOARD.md."""
-    overview = overview_sheets(records)
-    boards = markdown(make_boards(records))
-    return f"{as_markdown(overview)}\n{boards}" if overview else boards
+    boards = make_boards(records)
+    sheets = overview(boards)
+    return f"{as_markdown(sheets)}\n{markdown(boards)}" if sheets else markdown(boards)
 
 
 def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
@@ -58,11 +63,14 @@ def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
 
 
 def _columns(boards: Sequence[Board]) -> list[str]:
-    """Names of the datasets, with their options where a name alone says too little."""
-    names = [board.title.dataset.partition(" [")[0] for board in boards]
+    """The datasets and their options; with the data's digest where two are called the same."""
+    titles = [board.title for board in boards]
+    labels = [title.dataset for title in titles]
     return [
-        board.title.dataset if names.count(name) > 1 else name
-        for name, board in zip(names, boards, strict=True)
+        f"{title.dataset} · data {title.dataset_digest[:8]}"
+        if labels.count(title.dataset) > 1
+        else title.dataset
+        for title in titles
     ]
 
 

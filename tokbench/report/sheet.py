@@ -55,7 +55,7 @@ def frame(sheets: Sequence[Sheet]) -> pandas.DataFrame:
     import pandas
 
     return pandas.DataFrame(
-        [{"board": sheet.title} | _flat(sheet.heads, row) for sheet in sheets for row in sheet.rows]
+        [{"board": sheet.title} | row for sheet in sheets for row in _flat(sheet)]
     )
 
 
@@ -69,7 +69,7 @@ def as_json(sheets: Sequence[Sheet]) -> str:
     found = [
         {
             "board": sheet.title,
-            "rows": [_flat(sheet.heads, row) for row in sheet.rows],
+            "rows": _flat(sheet),
             "words": sheet.words,
         }
         for sheet in sheets
@@ -77,14 +77,21 @@ def as_json(sheets: Sequence[Sheet]) -> str:
     return json.dumps(found, indent=1) + "\n"
 
 
-def _flat(heads: Sequence[str], row: Sequence[Cell]) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for head, cell in zip(heads, row, strict=True):
-        if isinstance(cell, tuple):
-            flat |= {f"{head}/low": cell[0], f"{head}/high": cell[1]}
-        else:
-            flat[head] = cell
-    return flat
+def _flat(sheet: Sheet) -> list[dict[str, object]]:
+    """Each row by heads; where any row has an interval, all have two bounds."""
+    cells = [(n, cell) for row in sheet.rows for n, cell in enumerate(row)]
+    bounded = {n for n, cell in cells if isinstance(cell, tuple)}
+    rows = []
+    for row in sheet.rows:
+        flat: dict[str, object] = {}
+        for n, (head, cell) in enumerate(zip(sheet.heads, row, strict=True)):
+            if n in bounded:
+                low, high = cell if isinstance(cell, tuple) else (None, None)
+                flat |= {f"{head}/low": low, f"{head}/high": high}
+            else:
+                flat[head] = cell
+        rows.append(flat)
+    return rows
 
 
 def rich_table(sheet: Sheet) -> Table:

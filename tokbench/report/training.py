@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.spec import BASELINE_TOKENIZER, BASELINES, TRAINED_BASELINES, RunSpec
+from tokbench.spec import TRAINED_BASELINES, RunSpec, is_baseline
 
 Values = NDArray[np.float64]
 
@@ -62,8 +62,7 @@ ROUNDING = 1e-24  # variances below it come from averaging, not from training
 def trained(specs: Sequence[RunSpec]) -> bool:
     """Could another seed have given another figure?"""
     generator, tokenizer = specs[0].generator.name, specs[0].tokenizer.name
-    counts = generator in BASELINES and generator not in TRAINED_BASELINES
-    return not (counts and tokenizer == BASELINE_TOKENIZER)
+    return generator in TRAINED_BASELINES or not is_baseline(tokenizer, generator)
 
 
 def independent_runs(specs: Sequence[RunSpec]) -> int:

@@ -20,7 +20,7 @@ from tokbench.report.html.pairs import pairs
 from tokbench.report.html.runs import Known, run_view
 from tokbench.report.html.scatter import scatter
 from tokbench.report.html.tree import tree_of
-from tokbench.report.overview import overview_sheets
+from tokbench.report.overview import overview
 
 Titles = Mapping[str, Sequence[str]]  # dataset digest -> [N] titles
 
@@ -51,10 +51,8 @@ def write_site(
     steps = 1 + 2 * len(tables(records)) + len(records) + len(trees)
     with (progress or Quiet()).track("pages", total=steps) as advance:
         views = board_views(records)
-        overview = overview_sheets(records)
-        writer.page(
-            "index.html", "index.html", boards=views, plots=_plots(views), overview=overview
-        )
+        sheets = overview([view.board for view in views])
+        writer.page("index.html", "index.html", boards=views, plots=_plots(views), overview=sheets)
         advance()
         for view in views:
             writer.page(f"compare/{view.slug}.html", "compare.html", board=view, pairs=pairs(view))
