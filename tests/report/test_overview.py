@@ -13,9 +13,10 @@ import pytest
 from tests.report.pages import Page
 from tests.test_grid import run_tiny
 from tokbench.cli import main
-from tokbench.record import Record, write_record
+from tokbench.record import Record, read_records, write_record
 from tokbench.report.board import Row, make_boards
 from tokbench.report.overview import mean_interval, overview, overview_sheets, win_rates
+from tokbench.report.render import markdown
 from tokbench.report.sheet import Sheet, as_json, frame
 
 
@@ -81,6 +82,19 @@ def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
     assert np.mean(rates) == pytest.approx(0.5), "what one wins another loses"
 
 
+def test_who_wins_more_stands_first(tmp_path: Path) -> None:
+    (board,) = make_boards(run_tiny(tmp_path, baselines=False))
+    marks = {"worst": (0.1, "c"), "best": (0.3, "a"), "middle": (0.2, "b")}
+    rows = tuple(
+        replace(board.rows[0], tokenizer=name, values={"recall@10": value}, group=group)
+        for name, (value, group) in marks.items()
+    )
+    one = replace(board, rows=rows)
+    other = replace(one, title=replace(board.title, dataset="other"))
+    (sheet,) = overview([one, other])
+    assert [(row[0], row[3]) for row in sheet.rows] == [("best", 1), ("middle", 0.5), ("worst", 0)]
+
+
 def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> None:
     (board,) = make_boards(run_tiny(tmp_path, baselines=False))
     later = replace(board, title=replace(board.title, dataset_digest="feedbeef" * 8))
@@ -119,7 +133,10 @@ def test_it_prints_in_every_form_and_on_the_first_page_of_a_site(
         assert "95 %/low" in out
     if form == "markdown":
         assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
-        assert capsys.readouterr().out.startswith(out), "before the boards"
+        whole = capsys.readouterr().out
+        assert whole.startswith(out), "before the boards"
+        boards = markdown(make_boards(read_records(tmp_path / "results")))
+        assert whole == f"{out}\n{boards}"
     if form == "terminal":
         assert main(["report", str(tmp_path / "results"), "--html", str(tmp_path / "site")]) == 0
         page = Page(tmp_path / "site/index.html")
