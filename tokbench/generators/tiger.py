@@ -224,7 +224,7 @@ class TigerModel(GeneratorModel):
 
 # Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
 TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
-SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**17}  # more than 65,535 beams are too many for kernels
+SEARCH_TOKENS = {"cpu": 2**13, "cuda": 2**17}
 # Few shapes of chunks, as each is recorded (nn/graphs.py): histories in four classes of length.
 LENGTH_CLASSES, WINDOW_STEP = 4, 32
 

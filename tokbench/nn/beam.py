@@ -100,10 +100,14 @@ def children(first: Tensor, node: Tensor, fanout: int, total: int) -> tuple[Tens
 
 
 def follow(past: Past, parent: Tensor) -> Past:
-    """Keys and values of the chosen beams' parents: [B * W_old, ...] to [B * W, ...]."""
-    if not past:
-        return past
-    users = len(parent)
-    old = len(past[0][0]) // users
-    row = (torch.arange(users, device=parent.device)[:, None] * old + parent).flatten()
-    return [(keys.index_select(0, row), values.index_select(0, row)) for keys, values in past]
+    """Keys and values of the parents [B, W] of the chosen beams."""
+    return [[chosen(token, parent) for token in layer] for layer in past]
+
+
+def chosen(token: Tensor, parent: Tensor) -> Tensor:
+    """Rows [B, W, ...] of [B, W_old, ...]; one row for all beams stays one."""
+    users, old = token.shape[:2]
+    if old == 1:
+        return token
+    row = torch.arange(0, users * old, old, device=parent.device)[:, None] + parent
+    return token.flatten(0, 1).index_select(0, row.flatten()).view(*parent.shape, *token.shape[2:])

@@ -108,15 +108,15 @@ class Transformer(nn.Module):
         `past` holds the keys and values of the beams' earlier tokens (at first none: []), `cross`
         what `cross_attend` made of the memory.
         """
-        number = past[0][0].shape[2] if past else 0
+        number = len(past[0]) if past else 0
         at = torch.arange(number + 1, device=tokens.device)
-        bias = self.decoder_bias((at - number).unsqueeze(0))
+        bias = self.decoder_bias((at - number).unsqueeze(0))[0, :, 0]
         seen = self.look_back(cross.ends, at[-1:], cross.memory)
         x = self.embed(tokens)
         grown: Past = []
         for depth, layer in enumerate(cast("list[DecoderLayer]", self.decoder)):
-            x, pair = layer.step(x, bias, past[depth] if past else None, cross.pairs[depth], seen)
-            grown.append(pair)
+            x, own = layer.step(x, bias, past[depth] if past else [], cross.pairs[depth], seen)
+            grown.append(own)
         return self.drop(self.decoder_norm(x)), grown
 
     def cross_attend(self, memory: Tensor, ends: Tensor | None = None) -> Cross:
@@ -140,14 +140,16 @@ class Transformer(nn.Module):
         return dropout(x, self.size.dropout) if self.training else x
 
 
-Past = list[tuple[Tensor, Tensor]]  # per decoder layer: keys and values [B * W, H, length, d_head]
+# Per decoder layer and token of a beam: keys and values [B, W, 2, H, d_head]. What all beams of a
+# user have in common, the first token, is there once: W is 1.
+Past = list[list[Tensor]]
 
 
 @dataclass(frozen=True)
 class Cross:
     """What the beams of a user share: per decoder layer keys and values [B, H, S, d_head]."""
 
-    pairs: Past
+    pairs: list[tuple[Tensor, Tensor]]
     memory: Tensor  # [B, S, d_model]
     ends: Tensor | None  # [B, 1]
 
@@ -185,20 +187,19 @@ class DecoderLayer(nn.Module):
         self,
         x: Tensor,
         bias: Tensor,
-        past: tuple[Tensor, Tensor] | None,
+        past: list[Tensor],
         cross: tuple[Tensor, Tensor],
         cross_bias: Tensor | None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One more token for each beam: x [B, W, d_model]."""
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One more token for each beam: x [B, W, d_model]; bias [H, tokens]."""
         own = self.self_attention
-        q, k, v = own.queries_keys_values(x.flatten(0, 1).unsqueeze(1))
-        if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        x = x + own.merge(attend(q, k, v, bias)).view(x.shape)
+        newest = F.linear(own.norm(x), own.inward).view(*x.shape[:2], 3, own.heads, -1)
+        past = [*past, newest[:, :, 1:]]
+        x = x + F.linear(attend_past(newest[:, :, 0], past, bias).flatten(2), own.outward)
         other = self.cross_attention
         q = other.queries(x)
         x = x + other.merge(attend(q, *cross, cross_bias))
-        return self.feed_forward(x), (k, v)
+        return self.feed_forward(x), past
 
 
 class Attention(nn.Module):
@@ -320,6 +321,21 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float = 0
     if bias is not None:
         scores += bias
     return dropout(scores.softmax(-1), rate) @ v
+
+
+def attend_past(q: Tensor, past: list[Tensor], bias: Tensor) -> Tensor:
+    """What each beam's q [B, W, H, d_head] finds among its own few tokens, [B, W, H, d_head].
+
+    Products element by element: a kernel for attention has one tiny problem per beam and head, for
+    which the keys of all tokens must first be put side by side. Two to three times as fast on a
+    CPU, an eighth of a beam search.
+    """
+    scores = torch.stack([(q * token[:, :, 0]).sum(-1) for token in past], -1)
+    share = (scores + bias).softmax(-1)
+    found = torch.zeros_like(q)
+    for token, part in zip(past, share.unbind(-1), strict=True):
+        found.addcmul_(part.unsqueeze(-1), token[:, :, 1])
+    return found
 
 
 def dropout(x: Tensor, rate: float) -> Tensor:
