@@ -1,4 +1,4 @@
-"""The model against transformers' T5, its masks, and its dropout."""
+"""The model against transformers' T5, and its masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.speed.generator.t5 import t5_with_weights_of
-from tokbench.nn.transformer import Past, Size, Transformer, dropout, keep_mask, relu_dropout
+from tokbench.nn.transformer import Past, Size, Transformer
 
 SIZE = Size(40, d_model=32, d_ff=48, heads=3, d_head=16, encoder_layers=2, decoder_layers=3)
 
@@ -113,40 +113,6 @@ def test_with_cross_bias_the_decoder_knows_how_far_back_a_token_is() -> None:
         with torch.no_grad():
             forth, back = model.decode(target, memory), model.decode(target, memory.flip(1))
         assert torch.allclose(forth, back, atol=1e-5) is not cross_bias
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_dropout_keeps_the_stated_share_and_the_mean(rate: float) -> None:
-    x = torch.ones(401, 997)  # not a multiple of the four draws per word
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        y = dropout(x, rate)
-        again = dropout(x, rate)
-    error = 5 * (rate * (1 - rate) / x.numel()) ** 0.5
-    assert abs((y == 0).float().mean().item() - rate) < error
-    assert abs(y.mean().item() - 1) < 2 * error
-    assert torch.unique(y).numel() == 2
-    overlap = ((y == 0) & (again == 0)).float().mean().item()
-    assert abs(overlap - rate**2) < error, "two masks are independent"
-    neighbours = ((y[:, 1:] == 0) & (y[:, :-1] == 0)).float().mean().item()
-    assert abs(neighbours - rate**2) < 2 * error, "draws from one word are independent"
-
-
-def test_relu_dropout_has_the_value_and_gradient_of_the_two_steps() -> None:
-    draw = torch.Generator().manual_seed(5)
-    x = torch.randn(64, 33, generator=draw)
-    slope = torch.randn(64, 33, generator=draw)
-    ours, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(6)
-        fused = relu_dropout(ours, 0.3)
-        torch.manual_seed(6)
-        stepwise = plain.relu() * keep_mask(plain, 0.3)
-    torch.autograd.backward(fused, slope)
-    torch.autograd.backward(stepwise, slope)
-    torch.testing.assert_close(fused, stepwise)
-    torch.testing.assert_close(ours.grad, plain.grad)
-    assert (fused == 0).float().mean() > 0.5
 
 
 def test_evaluation_has_no_dropout_and_training_has(model: Transformer) -> None:

@@ -26,8 +26,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tokbench.nn.dropout import dropout
 from tokbench.nn.packing import IGNORED, Windows, pack
-from tokbench.nn.transformer import dropout
 
 Ints = NDArray[np.int64]
 
