@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from scipy.stats import chi2, spearmanr
@@ -41,6 +42,7 @@ SHELF = (
 )  # fmt: skip
 WANTED = (*read_grid_file(ROOT / "benchmarks/board.toml").run["tokenizers"], *SHELF)
 SEEDS = 3  # at least
+ENOUGH = 5  # rows, for a rank correlation
 
 
 class Page:
@@ -199,19 +201,26 @@ class Page:
 
     def cost(self) -> Iterator[str]:
         """Do dearer tokenizers do better?"""
-        rows = [row for row in self.rows.values() if row.generator not in BASELINES]
-        if len(rows) > 3:
+        alike = [row for row in self.rows.values() if row.policy != "none"]
+        for generator in sorted({row.generator for row in alike} - set(BASELINES)):
+            rows = [row for row in alike if row.generator == generator]
+            if len(rows) < ENOUGH:
+                continue
             seconds = [row.seconds["tokenize"] for row in rows]
             found = spearmanr(seconds, [row.values[HEADLINE] for row in rows])
+            yield (
+                f"Over {len(rows)} rows of {generator} the rank correlation of tokenizer seconds "
+                f"with Recall@10 is {found.statistic:+.2f} (p = {found.pvalue:.2f})."
+            )
             best = max(rows, key=lambda row: row.values[HEADLINE])
             near = [row for row in rows if set(row.group) & set(best.group)]
             cheap = min(near, key=lambda row: row.seconds["tokenize"])
-            yield (
-                f"Over {len(rows)} rows the rank correlation of tokenizer seconds with Recall@10 "
-                f"is {found.statistic:+.2f} (p = {found.pvalue:.2f}). Of the rows that cannot be "
-                f"told from the best, {name(cheap)} is made in the least time, "
-                f"{cheap.seconds['tokenize']:.1f} s against {best.seconds['tokenize']:.1f} s."
-            )
+            if cheap is not best:
+                yield (
+                    f"Of the rows that cannot be told from the best, {name(cheap)} is made in the "
+                    f"least time, {cheap.seconds['tokenize']:.1f} s against "
+                    f"{best.seconds['tokenize']:.1f} s."
+                )
 
     def gaps(self) -> Iterator[str]:
         """What a complete board would have."""
@@ -230,7 +239,7 @@ class Page:
     def versus(self, a: str, b: str) -> str:
         """One comparison, with the command that repeats it."""
         found = compare(self.records, a, b, dataset=self.dataset)
-        return f"{verdict(found)} `tokbench compare {a} {b} --dataset {self.dataset}`"
+        return f"{verdict(found)} `tokbench compare {quote(a)} {quote(b)} --dataset {self.dataset}`"
 
 
 def verdict(found: Comparison) -> str:

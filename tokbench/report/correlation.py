@@ -43,8 +43,8 @@ class Correlations:
         """The verdict in words."""
         if self.rows < FEWEST or not self.found:
             return (
-                f"Cannot tell whether any measure predicts Recall@10: {self.rows} rows, and fewer "
-                f"than {FEWEST} cannot show it."
+                f"Cannot tell whether any measure predicts Recall@10: that takes {FEWEST} rows or "
+                f"more, and there {'is' if self.rows == 1 else 'are'} {self.rows}."
             )
         sure = [name for name, one in self.found.items() if one.corrected < LEVEL]
         best = max(self.found, key=lambda name: abs(self.found[name].spearman))
