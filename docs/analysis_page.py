@@ -319,8 +319,23 @@ def question(boards: Sequence[Page]) -> Iterator[str]:
     yield (
         f"\nL_co stands above L_re in {above} of {len(found)} pairs. They can be told apart in "
         f"{len(told)}: L_co is the better in {sum(told)}, the worse in {len(told) - sum(told)}. "
+        f"{averaged([pair for _, row, pair in found if row.policy != 'none'])} "
         "Where no row of a board was run twice, its intervals do not cover training runs: read "
         "them as too narrow.\n"
+    )
+
+
+def averaged(pairs: Sequence[Comparison]) -> str:
+    """The mean difference of pairs on separate users, whose half widths add as squares."""
+    if not pairs:
+        return ""
+    mean = float(np.mean([pair.difference for pair in pairs]))
+    halves = [(pair.interval[1] - pair.interval[0]) / 2 for pair in pairs]
+    half = float(np.linalg.norm(halves)) / len(pairs)
+    level = float(np.mean([pair.means[1] for pair in pairs]))
+    return (
+        f"The mean of the {len(pairs)} pairs whose codes are made unique is "
+        f"{signed((mean, mean - half, mean + half))}, where L_re has {level:.4f} on average."
     )
 
 
