@@ -29,8 +29,10 @@ from tokbench.report.board import (
     tables,
 )
 from tokbench.report.compare import Comparison, compare, row_name
+from tokbench.report.everywhere import everywhere, everywhere_sheets
 from tokbench.report.intrinsic import intrinsic_sheets
 from tokbench.report.paired import differences
+from tokbench.report.sheet import as_markdown
 from tokbench.report.slices import slices_of
 from tokbench.spec import BASELINES
 
@@ -294,49 +296,13 @@ def signed(found: tuple[float, float, float]) -> str:
     return f"{found[0]:+.4f} [{found[1]:+.4f}, {found[2]:+.4f}]"
 
 
-def question(boards: Sequence[Page]) -> Iterator[str]:
+def question(records: Sequence[Record]) -> Iterator[str]:
     """L_co against L_re on every board, under every policy and generator that has both."""
-    found = []
-    for one in boards:
-        for row in one.rows.values():
-            other = row_name(("rqvae", row.policy, row.generator))
-            if row.tokenizer == "cost" and other in one.rows:
-                pair = compare(one.records, row_name(row.method), other, dataset=one.dataset)
-                found.append((one.records[0].spec.dataset.label, row, pair))
-    if not found:
-        return
-    yield "## Is L_co better than L_re?\n"
-    yield "| dataset | policy | generator | users | seeds | L_co | L_re | difference | p |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-    for label, row, pair in found:
-        difference = signed((pair.difference, *pair.interval))
-        yield (
-            f"| {label} | {row.policy} | {row.generator} | {pair.users} | {min(pair.seeds)} "
-            f"| {pair.means[0]:.4f} | {pair.means[1]:.4f} | {difference} | {pair.p:.3f} |"
-        )
-    above = sum(pair.difference > 0 for *_, pair in found)
-    told = [pair.difference > 0 for *_, pair in found if pair.told_apart]
-    yield (
-        f"\nL_co stands above L_re in {above} of {len(found)} pairs. They can be told apart in "
-        f"{len(told)}: L_co is the better in {sum(told)}, the worse in {len(told) - sum(told)}. "
-        f"{averaged([pair for _, row, pair in found if row.policy != 'none'])} "
-        "Where no row of a board was run twice, its intervals do not cover training runs: read "
-        "them as too narrow.\n"
-    )
-
-
-def averaged(pairs: Sequence[Comparison]) -> str:
-    """The mean difference of pairs on separate users, whose half widths add as squares."""
-    if not pairs:
-        return ""
-    mean = float(np.mean([pair.difference for pair in pairs]))
-    halves = [(pair.interval[1] - pair.interval[0]) / 2 for pair in pairs]
-    half = float(np.linalg.norm(halves)) / len(pairs)
-    level = float(np.mean([pair.means[1] for pair in pairs]))
-    return (
-        f"The mean of the {len(pairs)} pairs whose codes are made unique is "
-        f"{signed((mean, mean - half, mean + half))}, where L_re has {level:.4f} on average."
-    )
+    labels = {record.spec.tokenizer.label for record in records}
+    if {"cost", "rqvae"} <= labels:
+        yield "## Is L_co better than L_re?\n"
+        yield as_markdown(everywhere_sheets(everywhere(records, "cost", "rqvae")))
+        yield "`tokbench compare cost rqvae`\n"
 
 
 def pages(records: Sequence[Record]) -> list[Page]:
@@ -355,9 +321,8 @@ def page(records: Sequence[Record]) -> str:
         "p, for that pair alone, cover users and, where the board knows them, training runs.",
         "",
     ]
-    boards = pages(records)
-    lines += question(boards)
-    for one in boards:
+    lines += question(records)
+    for one in pages(records):
         lines += one.lines()
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,9 +46,10 @@ def test_gaps_are_named(analysis: ModuleType, tmp_path: Path) -> None:
 
 def test_the_papers_question_is_answered_from_the_users_themselves(analysis: ModuleType) -> None:
     records = read_records(ROOT / "results")
-    answers = list(analysis.question([*analysis.pages(records)]))
     line = next(
-        line for line in answers if line.startswith("| office-5core | nearest-free | tiger")
+        line
+        for line in "\n".join(analysis.question(records)).splitlines()
+        if line.startswith("| office-5core | nearest-free | tiger |")
     )
     means = {}
     for loss in ("cost", "rqvae"):
@@ -64,23 +64,9 @@ def test_the_papers_question_is_answered_from_the_users_themselves(analysis: Mod
         ]
         means[loss] = sum(hits) / len(hits)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[4] == str(len(hits))
+    assert cells[4].endswith(f"/ {len(hits)}")
     assert float(cells[5]) == pytest.approx(means["cost"], abs=6e-5)
     assert float(cells[6]) == pytest.approx(means["rqvae"], abs=6e-5)
-
-
-def test_the_answer_averages_the_pairs_of_the_table(analysis: ModuleType) -> None:
-    answers = list(analysis.question(analysis.pages(read_records(ROOT / "results"))))
-    table = [line.strip("| ").split(" | ") for line in answers if " | nearest-free | " in line]
-    differences = [[float(word.strip("[],")) for word in cells[7].split()] for cells in table]
-    assert len(differences) > 3
-    found = re.search(r"unique is (\S+) \[(\S+), (\S+)\], where L_re has (\S+) on", answers[-1])
-    assert found is not None
-    mean, low, high, level = (float(word) for word in found.groups())
-    half = sum((high - low) ** 2 for _, low, high in differences) ** 0.5 / 2 / len(differences)
-    assert mean == pytest.approx(np.mean(differences, axis=0)[0], abs=2e-4)
-    assert (low, high) == pytest.approx((mean - half, mean + half), abs=2e-4)
-    assert level == pytest.approx(np.mean([float(cells[6]) for cells in table]), abs=2e-4)
 
 
 @pytest.mark.data

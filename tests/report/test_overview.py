@@ -13,9 +13,10 @@ import pytest
 from tests.report.pages import Page
 from tests.test_grid import run_tiny
 from tokbench.cli import main
+from tokbench.intervals import mean_interval
 from tokbench.record import Record, read_records, write_record
 from tokbench.report.board import Row, make_boards
-from tokbench.report.overview import mean_interval, overview, overview_sheets, win_rates
+from tokbench.report.overview import overview, overview_sheets, win_rates
 from tokbench.report.render import markdown
 from tokbench.report.sheet import Sheet, as_json, frame
 

@@ -22,7 +22,7 @@ def print_board(records: Sequence[Record]) -> None:
         for table in rich_tables(board):
             console.print(table)
         for words in filter(None, (runs_words(board), random_words(board))):
-            console.print(words, highlight=False)
+            console.print(words, markup=False, highlight=False)
         for method, error in board.failed:
             console.print(f"failed: {method}: {error}", style="red", markup=False)
     console.print(NOTE, style="dim", markup=False, highlight=False)
@@ -42,6 +42,7 @@ def print_sheets(sheets: Sequence[Sheet]) -> None:
 
 def print_against(found: Sequence[Against]) -> None:
     """Print our figures beside published ones, a table per board and source."""
+    from rich.markup import escape
     from rich.table import Table
 
     from tokbench.cli.screen import screen
@@ -49,7 +50,7 @@ def print_against(found: Sequence[Against]) -> None:
 
     console = screen()
     for heading, items in grouped(found):
-        table = Table(*HEADS, title=heading, title_justify="left", title_style="bold")
+        table = Table(*HEADS, title=escape(heading), title_justify="left", title_style="bold")
         for item in items:
-            table.add_row(*item.cells())
+            table.add_row(*map(escape, item.cells()))
         console.print(table)

@@ -13,7 +13,9 @@ FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
 @click.command("compare", short_help="Say whether two rows can be told apart.")
 @click.argument("a")
 @click.argument("b")
-@click.option("-d", "--dataset", required=True, help="The dataset whose board has the rows.")
+@click.option("-d", "--dataset", default=None,
+              help="The dataset whose board has the rows. [default: every one that has both, and "
+              "the mean over them]")  # fmt: skip
 @click.option("--board", default="",
               help="A part of the board's title, where several boards have both rows.")  # fmt: skip
 @click.option("--figure", type=click.Choice(FIGURES), default="recall@10", show_default=True,
@@ -21,15 +23,27 @@ FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path),
               default=Path("results"), show_default=True,
               help="Where the records are.")  # fmt: skip
-def compare_command(a: str, b: str, dataset: str, board: str, figure: str, results: Path) -> None:
+def compare_command(
+    a: str, b: str, dataset: str | None, board: str, figure: str, results: Path
+) -> None:
     """Compare rows A and B on the users they share: difference, 95 % interval, p, hits.
+
+    With --dataset in a sentence; without it on every dataset, in a table: of tokenizers A and B the
+    rows under one collision policy and generator, and their mean over datasets.
 
     A row is named as the board prints it: the tokenizer, or tokenizer/policy/generator; a
     baseline also by its generator, such as item-item. Seeds are averaged per user. Interval and p
     cover users and, where any row of the board was run more than once, training runs.
     """
     from tokbench.record import read_records
+
+    records = read_records(results)
+    if dataset is None:
+        from tokbench.cli.board import print_sheets
+        from tokbench.report.everywhere import everywhere, everywhere_sheets
+
+        print_sheets(everywhere_sheets(everywhere(records, a, b, board=board, figure=figure)))
+        return
     from tokbench.report.compare import compare
 
-    found = compare(read_records(results), a, b, dataset=dataset, board=board, figure=figure)
-    click.echo(str(found))
+    click.echo(str(compare(records, a, b, dataset=dataset, board=board, figure=figure)))

@@ -23,6 +23,7 @@ PLUGIN = click.option(
 @PLUGIN
 def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
+    from rich.markup import escape
     from rich.table import Table
 
     from tokbench.cli.screen import screen
@@ -33,9 +34,8 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     for plural in [kind] if kind else KINDS:
         table = Table("name", "presets", "what it is", "from", title=plural, title_justify="left")
         for entry in registry.all(plural.removesuffix("s")):
-            table.add_row(
-                entry.name, ", ".join(entry.cls.presets), _first_line(entry), entry.origin
-            )
+            presets = ", ".join(entry.cls.presets)
+            table.add_row(*map(escape, (entry.name, presets, _first_line(entry), entry.origin)))
         console.print(table)
     for failure in registry.failures:
         console.print(f"not loaded: {failure.plugin}: {failure.reason}", style="red", markup=False)
@@ -75,6 +75,7 @@ def entries_called(name: str, registry: Registry) -> list[Entry]:
 
 
 def _print_entry(console: Any, entry: Entry) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     def say(text: str) -> None:
@@ -86,7 +87,7 @@ def _print_entry(console: Any, entry: Entry) -> None:
         say(f"source: {cls.citation}")
     table = Table("option", "symbol", "type", "default", "bounds", "paper", "meaning")
     for row in _options(cls.Config):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console.print(table) if table.row_count else say("no options")
     for preset, options in cls.presets.items():
         say(f"preset {preset}: " + ", ".join(f"{key}={value}" for key, value in options.items()))

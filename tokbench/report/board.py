@@ -43,9 +43,14 @@ class Title:
     dataset_digest: str
 
     def __str__(self) -> str:
+        return f"{self.dataset} · {self.setting} · data {self.dataset_digest[:8]}"
+
+    @property
+    def setting(self) -> str:
+        """All but the data."""
         return (
-            f"{self.dataset} · {self.protocol} · profile {self.profile} · encoder {self.encoder} "
-            f"· beam {self.beam_width} · data {self.dataset_digest[:8]}"
+            f"{self.protocol} · profile {self.profile} · encoder {self.encoder} "
+            f"· beam {self.beam_width}"
         )
 
 

@@ -101,27 +101,33 @@ def compare(
     boards = _boards_of(records, dataset, board)
     known = {name for table in boards for name in map(row_name, finished(table))}
     for name in (a, b):
-        if not any(_matches(name, finished(table)) for table in boards):
+        if not any(matches(name, finished(table)) for table in boards):
             raise RecordError(_unknown(name, sorted(known), dataset))
-    shared = [t for t in boards if _matches(a, finished(t)) and _matches(b, finished(t))]
+    shared = [t for t in boards if matches(a, finished(t)) and matches(b, finished(t))]
     if not shared:
         titles = "; ".join(str(title_of(table)) for table in boards)
         raise RecordError(f"no board has both {a!r} and {b!r}, and boards never mix: {titles}")
     if len(shared) > 1:
         titles = "; ".join(str(title_of(table)) for table in shared)
         raise RecordError(f"{len(shared)} boards have both rows; name one with --board: {titles}")
-    return _compared(shared[0], a, b, figure)
-
-
-def _compared(table: Sequence[Record], a: str, b: str, figure: str) -> Comparison:
-    done = finished(table)
-    pair = [_only(name, done) for name in (a, b)]
+    done = finished(shared[0])
+    pair = _only(a, done), _only(b, done)
     if pair[0] == pair[1]:
         raise RecordError(f"{a!r} and {b!r} name the same row, {row_name(pair[0])}")
+    return compare_rows(shared[0], *pair, figure=figure)
+
+
+def compare_rows(
+    table: Sequence[Record], a: Method, b: Method, *, figure: str = HEADLINE
+) -> Comparison:
+    """Compare two rows of a board, the records `table`. Raises RecordError where their users are
+    not the same."""
+    done, pair = finished(table), (a, b)
     users = [user_mean(done[method]) for method in pair]  # [Q, figures] each
     if users[0].shape != users[1].shape:
         raise RecordError(
-            f"{a!r} and {b!r} were not tested on the same users; see `tokbench verify`"
+            f"{row_name(a)!r} and {row_name(b)!r} were not tested on the same users; see "
+            "`tokbench verify`"
         )
     column = FIGURES.index(figure)
     d = differences(users[0][:, column], users[1][:, column])
@@ -131,10 +137,10 @@ def _compared(table: Sequence[Record], a: str, b: str, figure: str) -> Compariso
     return Comparison(
         board=str(title_of(table)),
         figure=figure,
-        a=row_name(pair[0]),
-        b=row_name(pair[1]),
+        a=row_name(a),
+        b=row_name(b),
         users=len(d),
-        seeds=(len(done[pair[0]]), len(done[pair[1]])),
+        seeds=(len(done[a]), len(done[b])),
         means=(float(users[0][:, column].mean()), float(users[1][:, column].mean())),
         difference=float(d.mean()),
         interval=(low, high),
@@ -184,7 +190,8 @@ def _boards_of(records: Sequence[Record], dataset: str, board: str) -> list[list
     return found
 
 
-def _matches(name: str, done: dict[Method, list[Record]]) -> list[Method]:
+def matches(name: str, done: dict[Method, list[Record]]) -> list[Method]:
+    """The rows that a user may call `name`."""
     return [method for method in done if name in _names(method)]
 
 
@@ -196,11 +203,11 @@ def _names(method: Method) -> set[str]:
 
 
 def _only(name: str, done: dict[Method, list[Record]]) -> Method:
-    matches = _matches(name, done)
-    if len(matches) > 1:
-        choices = listed(sorted(map(row_name, matches)))
-        raise RecordError(f"{name!r} names {len(matches)} rows; say which: {choices}")
-    return matches[0]
+    found = matches(name, done)
+    if len(found) > 1:
+        choices = listed(sorted(map(row_name, found)))
+        raise RecordError(f"{name!r} names {len(found)} rows; say which: {choices}")
+    return found[0]
 
 
 def _unknown(name: str, known: Sequence[str], dataset: str) -> str:

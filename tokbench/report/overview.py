@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from tokbench.intervals import mean_interval
 from tokbench.record import Record
 from tokbench.report.board import HEADLINE, Board, Method, Row, make_boards
 from tokbench.report.render import markdown
-from tokbench.report.sheet import Cell, Interval, Sheet, as_markdown
+from tokbench.report.sheet import Cell, Sheet, as_markdown
 
 HEADS = ("tokenizer", "policy", "generator", "win rate", "datasets", "mean", "95 %")
 WORDS = (
@@ -28,14 +28,11 @@ def overview_sheets(records: Sequence[Record]) -> list[Sheet]:
 
 def overview(boards: Sequence[Board]) -> list[Sheet]:
     """The boards that differ in nothing but the data, side by side, where there are two or more."""
-    settings: dict[tuple[str, ...], list[Board]] = {}
+    settings: dict[str, list[Board]] = {}
     for board in boards:
-        title = board.title
-        key = (title.protocol, f"profile {title.profile}", f"encoder {title.encoder}",
-               f"beam {title.beam_width}")  # fmt: skip
         if board.rows:
-            settings.setdefault(key, []).append(board)
-    return [_sheet(" · ".join(key), found) for key, found in settings.items() if len(found) > 1]
+            settings.setdefault(board.title.setting, []).append(board)
+    return [_sheet(setting, found) for setting, found in settings.items() if len(found) > 1]
 
 
 def page(records: Sequence[Record]) -> str:
@@ -81,14 +78,6 @@ def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
         mean = mean_interval([(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there])
     values = [None if row is None else row.values[HEADLINE] for row in rows]
     return (len(there), *mean, *values)
-
-
-def mean_interval(figures: Sequence[tuple[float, Interval]]) -> tuple[float, Interval]:
-    """The mean of independent figures and its 95 % interval, from their own: half widths add as
-    errors do."""
-    mean = fmean(value for value, _ in figures)
-    half = math.hypot(*((high - low) / 2 for _, (low, high) in figures)) / len(figures)
-    return mean, (max(0.0, mean - half), mean + half)
 
 
 def win_rates(table: Sequence[Sequence[Row | None]]) -> list[float]:

@@ -103,7 +103,7 @@ def rich_tables(board: Board) -> list[Table]:
     from rich.markup import escape
     from rich.table import Table
 
-    figures = Table(title=str(board.title), title_justify="left", title_style="bold")
+    figures = Table(title=escape(str(board.title)), title_justify="left", title_style="bold")
     for name in COLUMNS:
         figures.add_column(name, overflow="fold")
     for letter in ("R", "N"):
@@ -118,7 +118,7 @@ def rich_tables(board: Board) -> list[Table]:
     for row in board.rows:
         names = [escape(name) for name in row.method]  # `cost [levels=4]` is no markup
         figures.add_row(*names, str(row.seeds), *figure_cells(row), interval_cell(row),
-                        row.group, row.remark)  # fmt: skip
+                        row.group, escape(row.remark))  # fmt: skip
         details.add_row(*names, *detail_cells(row))
     return [figures, details]
 

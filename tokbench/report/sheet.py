@@ -96,13 +96,14 @@ def _flat(sheet: Sheet) -> list[dict[str, object]]:
 
 def rich_table(sheet: Sheet) -> Table:
     """For the terminal; a line between groups of rows."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=sheet.title, title_justify="left", title_style="bold")
+    table = Table(title=escape(sheet.title), title_justify="left", title_style="bold")
     for n, head in enumerate(sheet.heads):
         number = any(not isinstance(row[n], str) for row in sheet.rows)
-        table.add_column(head, justify="right" if number else "left", overflow="fold")
+        table.add_column(escape(head), justify="right" if number else "left", overflow="fold")
     for row, below in zip(sheet.rows, [*sheet.rows[1:], None], strict=True):
         ends = sheet.grouped and below is not None and below[0] != row[0]
-        table.add_row(*(text(cell) for cell in row), end_section=ends)
+        table.add_row(*(escape(text(cell)) for cell in row), end_section=ends)
     return table

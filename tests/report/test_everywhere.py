@@ -1,0 +1,104 @@
+"""Pairs on every board: those of `compare`, and their mean by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.report.test_overview import elsewhere
+from tests.test_grid import run_tiny
+from tokbench.cli import main
+from tokbench.errors import RecordError
+from tokbench.record import Record, write_record
+from tokbench.report.compare import compare
+from tokbench.report.everywhere import everywhere, everywhere_sheets, most_run, verdict
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """Two policies and two seeds on `tiny`, one of each on `other`."""
+    folder = tmp_path_factory.mktemp("everywhere")
+    here = run_tiny(folder, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1),
+                    collision_policies=("none", "nearest-free"))  # fmt: skip
+    there = [
+        elsewhere(one)
+        for one in here
+        if one.spec.collision_policy == "none" and one.spec.generator_seed == 0
+    ]
+    return here + there
+
+
+def test_pairs_differ_in_the_tokenizer_alone_and_are_those_of_compare(
+    records: list[Record],
+) -> None:
+    pairs = everywhere(records, "hashed:wide", "hashed", figure="ndcg@10")
+    found = {(pair.title.dataset, *pair.a[1:]): pair.found for pair in pairs}
+    assert set(found) == {
+        ("other", "none", "echo"), ("tiny", "none", "echo"), ("tiny", "nearest-free", "echo"),
+    }  # fmt: skip
+    for (dataset, policy, _), one in found.items():
+        a, b = (f"{name}/{policy}/echo" for name in ("hashed:wide", "hashed"))
+        assert one == compare(records, a, b, dataset=dataset, figure="ndcg@10")
+
+
+def test_a_dataset_counts_once_in_the_mean_by_the_pair_with_the_most_runs(
+    records: list[Record],
+) -> None:
+    once = [
+        r
+        for r in records
+        if r.spec.collision_policy == "none"
+        or r.spec.generator_seed == 0
+        or r.spec.tokenizer.label != "hashed"
+    ]
+    pairs = everywhere(once, "hashed:wide", "hashed")
+    best = list(most_run(pairs))
+    assert [(pair.title.dataset, pair.a[1]) for pair in best] == [
+        ("other", "none"), ("tiny", "none"),
+    ]  # fmt: skip
+    mean = np.mean([pair.found.difference for pair in best])
+    half = np.hypot(*(np.subtract(*pair.found.interval[::-1]) / 2 for pair in best)) / 2
+    said = verdict(pairs)
+    assert f"Mean over 2 datasets, of each the pair with the most runs: {mean:+.4f}" in said
+    assert f"[{mean - half:+.4f}, {mean + half:+.4f}]." in said
+    above = sum(pair.found.difference > 0 for pair in pairs)
+    assert said.startswith(f"hashed:wide stands above hashed in {above} of 3 pairs. ")
+
+
+def test_a_baseline_is_compared_with_every_row(records: list[Record]) -> None:
+    (sheet,) = everywhere_sheets(everywhere(records, "popularity", "hashed"))
+    assert sheet.title.startswith("popularity against hashed · ")
+    assert [row[:3] for row in sheet.rows] == [
+        ("other", "none", "echo"), ("tiny", "nearest-free", "echo"), ("tiny", "none", "echo"),
+    ]  # fmt: skip
+
+
+def test_rows_that_never_meet_are_refused(records: list[Record]) -> None:
+    apart = [
+        r
+        for r in records
+        if (r.spec.tokenizer.label == "hashed") == (r.spec.collision_policy == "none")
+    ]
+    with pytest.raises(RecordError, match="one collision policy and generator; there are records"):
+        everywhere(apart, "hashed", "hashed:wide")
+    with pytest.raises(RecordError, match="no board has 'hashd' and 'hashed'"):
+        everywhere(records, "hashd", "hashed")
+    with pytest.raises(RecordError, match="no board has"):
+        everywhere(records, "hashed", "hashed:wide", board="beam 7")
+
+
+def test_the_command_prints_a_table_with_whole_labels(
+    records: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for record in records:
+        dataset = record.spec.dataset.model_copy(update={"label": "tiny [step=2]"})
+        spec = record.spec.model_copy(update={"dataset": dataset})
+        write_record(record.model_copy(update={"spec": spec, "run_id": spec.run_id}), tmp_path)
+    assert main(["compare", "hashed:wide", "hashed", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "[step=2]" in out, "no markup"
+    assert "hashed:wide stands above hashed in" in out
+    assert main(["report", str(tmp_path)]) == 0
+    assert "tiny [step=2] · leave-one-out" in capsys.readouterr().out, "nor in a board's title"
