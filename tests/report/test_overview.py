@@ -103,6 +103,10 @@ def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> No
     assert heads == (f"tiny · data {board.title.dataset_digest[:8]}", "tiny · data feedbeef")
     optioned = replace(board, title=replace(board.title, dataset="tiny [step=2]"))
     assert overview([board, optioned])[0].heads[-2:] == ("tiny", "tiny [step=2]")
+    other = replace(board, title=replace(board.title, dataset="other"))
+    (sheet,) = overview([other, optioned])
+    assert sheet.heads[-2:] == ("other", "tiny"), "short where that is enough"
+    assert sheet.words.endswith(" Read with options: tiny [step=2].")
 
 
 def test_an_interval_is_two_columns_in_every_row_or_in_none() -> None:

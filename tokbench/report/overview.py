@@ -56,19 +56,34 @@ def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
         )
     ]
     heads = (*HEADS, *_columns(boards))
-    return Sheet(title, heads, tuple(lines), WORDS)
+    return Sheet(title, heads, tuple(lines), WORDS + _options(boards))
 
 
 def _columns(boards: Sequence[Board]) -> list[str]:
-    """The datasets and their options; with the data's digest where two are called the same."""
+    """The datasets; with their options where two have one name, and with the data's digest where
+    these are the same too."""
     titles = [board.title for board in boards]
     labels = [title.dataset for title in titles]
+    names = [_bare(label) for label in labels]
     return [
-        f"{title.dataset} · data {title.dataset_digest[:8]}"
-        if labels.count(title.dataset) > 1
-        else title.dataset
-        for title in titles
+        bare
+        if names.count(bare) == 1
+        else label
+        if labels.count(label) == 1
+        else f"{label} · data {title.dataset_digest[:8]}"
+        for title, label, bare in zip(titles, labels, names, strict=True)
     ]
+
+
+def _bare(label: str) -> str:
+    """A dataset's label without its options."""
+    return label.partition(" [")[0]
+
+
+def _options(boards: Sequence[Board]) -> str:
+    """Which datasets were read with options, in words."""
+    labels = [board.title.dataset for board in boards if " [" in board.title.dataset]
+    return f" Read with options: {', '.join(labels)}." if labels else ""
 
 
 def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:

@@ -102,7 +102,9 @@ def rich_table(sheet: Sheet) -> Table:
     table = Table(title=escape(sheet.title), title_justify="left", title_style="bold")
     for n, head in enumerate(sheet.heads):
         number = any(not isinstance(row[n], str) for row in sheet.rows)
-        table.add_column(escape(head), justify="right" if number else "left", overflow="fold")
+        widest = max(len(text(row[n])) for row in sheet.rows) if number else None
+        table.add_column(escape(head), justify="right" if number else "left", overflow="fold",
+                         min_width=widest)  # fmt: skip
     for row, below in zip(sheet.rows, [*sheet.rows[1:], None], strict=True):
         ends = sheet.grouped and below is not None and below[0] != row[0]
         table.add_row(*(escape(text(cell)) for cell in row), end_section=ends)
