@@ -18,7 +18,7 @@ from tokbench.record import Record, read_records, write_record
 from tokbench.report.board import Row, make_boards
 from tokbench.report.overview import overview, overview_sheets, win_rates
 from tokbench.report.render import markdown
-from tokbench.report.sheet import Sheet, as_json, frame
+from tokbench.report.sheet import Sheet, as_json, frame, text
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,14 @@ def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> No
     (sheet,) = overview([other, optioned])
     assert sheet.heads[-2:] == ("other", "tiny"), "short where that is enough"
     assert sheet.words.endswith(" Read with options: tiny [step=2].")
+
+
+def test_cells_are_for_people() -> None:
+    cells = [None, "x", 3, 0.0, 0.00004, 0.0001, -0.00004, 0.12344, 1234.56, (0.1, -0.2)]
+    assert [text(cell) for cell in cells] == [
+        "", "x", "3", "0.0000", "<0.0001", "0.0001", "-0.0000", "0.1234", "1235",
+        "[0.1000, -0.2000]",
+    ]  # fmt: skip
 
 
 def test_an_interval_is_two_columns_in_every_row_or_in_none() -> None:

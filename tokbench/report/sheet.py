@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Interval = tuple[float, float]
+LEAST = 1e-4  # a smaller figure is not told from zero
 Cell = str | int | float | Interval | None  # an interval has two bounds; None is an empty cell
 
 
@@ -36,6 +37,8 @@ def text(cell: Cell) -> str:
     if isinstance(cell, tuple):
         return f"[{cell[0]:.4f}, {cell[1]:.4f}]"
     if isinstance(cell, float):
+        if 0 < cell < LEAST:
+            return f"<{LEAST:.4f}"
         return f"{cell:.4f}" if abs(cell) < 1 else f"{cell:.4g}"
     return str(cell)
 
