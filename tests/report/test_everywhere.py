@@ -70,6 +70,12 @@ def test_a_dataset_counts_once_in_the_mean_by_the_pair_with_the_most_runs(
 def test_a_baseline_is_compared_with_every_row(records: list[Record]) -> None:
     (sheet,) = everywhere_sheets(everywhere(records, "popularity", "hashed"))
     assert sheet.title.startswith("popularity against hashed · ")
+    for row in sheet.rows:
+        cells = dict(zip(sheet.heads, row, strict=True))
+        a, b = cells["popularity"], cells["hashed"]
+        assert isinstance(a, float)
+        assert isinstance(b, float)
+        assert cells["relative"] == f"{100 * (a / b - 1):+.1f} %"
     assert [row[:3] for row in sheet.rows] == [
         ("other", "none", "echo"), ("tiny", "nearest-free", "echo"), ("tiny", "none", "echo"),
     ]  # fmt: skip

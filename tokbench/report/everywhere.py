@@ -106,7 +106,18 @@ def _name(method: Method) -> str:
 
 def _sheet(setting: str, pairs: Sequence[Pair]) -> Sheet:
     names = _name(pairs[0].a), _name(pairs[0].b)
-    heads = ("dataset", "policy", "generator", "users", "runs", *names, "difference", "95 %", "p")
+    heads = (
+        "dataset",
+        "policy",
+        "generator",
+        "users",
+        "runs",
+        *names,
+        "difference",
+        "95 %",
+        "relative",
+        "p",
+    )
     return Sheet(
         f"{names[0]} against {names[1]} · {pairs[0].found.figure} · {setting}",
         heads,
@@ -126,5 +137,6 @@ def _cells(pair: Pair) -> tuple[Cell, ...]:
         *found.means,
         f"{found.difference:+.4f}",
         found.interval,
+        f"{100 * found.difference / found.means[1]:+.1f} %" if found.means[1] else "",
         found.p,
     )
