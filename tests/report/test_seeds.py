@@ -65,6 +65,13 @@ def test_one_axis_or_none() -> None:
     assert sd_by_axis(specs([(0, 0)]), [0.1]) == {}
 
 
+def test_a_run_that_shares_no_seed_is_left_out() -> None:
+    values = [0.1, 0.2, 0.4, 0.7]
+    found = sd_by_axis(specs([*crossed(2, 2), (2, 2), (7, 3)]), [*values, 9.0, -9.0])
+    assert found == sd_by_axis(specs(crossed(2, 2)), values)
+    assert set(found) == {"tokenizer", "generator", "rest"}
+
+
 def test_the_board_shows_the_axes_of_crossed_runs(tmp_path: Path) -> None:
     records: list[Record] = run_tiny(
         tmp_path, tokenizer_seeds=(0, 1), generator_seeds=(0, 1), baselines=False

@@ -7,6 +7,7 @@ variance (Searle, Casella and McCulloch 1992, ch. 4); one that comes out negativ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,15 +20,20 @@ def sd_by_axis(specs: Sequence[RunSpec], values: ArrayLike) -> dict[str, float]:
     """Standard deviations by axis of one value per run; empty where runs do not separate them.
 
     Crossed seeds give `tokenizer`, `generator` and `rest` (their interaction); seeds that move
-    along one axis give that one; seeds that move together (0-0, 1-1) tell nothing of either.
+    along one axis give that one; a run that shares neither seed with another tells nothing of
+    either and is left out (0-0 and 1-1 alone, or 2-2 beside 0 and 1 crossed).
     """
     pairs = [(spec.tokenizer_seed, spec.generator_seed) for spec in specs]
-    rows, columns = (sorted(set(axis)) for axis in zip(*pairs, strict=True))
-    if len(pairs) < 2 or len(set(pairs)) != len(pairs) or len(pairs) != len(rows) * len(columns):
+    tokenizers, generators = (Counter(axis) for axis in zip(*pairs, strict=True))
+    found = {
+        (t, g): value
+        for (t, g), value in zip(pairs, np.asarray(values), strict=True)
+        if tokenizers[t] > 1 or generators[g] > 1
+    }
+    rows, columns = sorted({t for t, _ in found}), sorted({g for _, g in found})
+    if not found or len(set(pairs)) != len(pairs) or len(found) != len(rows) * len(columns):
         return {}
-    table = np.empty((len(rows), len(columns)))
-    for (tokenizer, generator), value in zip(pairs, np.asarray(values), strict=True):
-        table[rows.index(tokenizer), columns.index(generator)] = value
+    table = np.array([[found[t, g] for g in columns] for t in rows])
     if len(columns) == 1:
         return {"tokenizer": float(table.std(ddof=1))}
     if len(rows) == 1:
