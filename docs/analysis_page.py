@@ -29,6 +29,7 @@ from tokbench.report.board import (
     tables,
 )
 from tokbench.report.compare import Comparison, compare, row_name
+from tokbench.report.correlation import FEWEST
 from tokbench.report.everywhere import everywhere, everywhere_sheets
 from tokbench.report.intrinsic import intrinsic_sheets
 from tokbench.report.paired import differences
@@ -44,7 +45,6 @@ SHELF = (
 )  # fmt: skip
 WANTED = (*read_grid_file(ROOT / "benchmarks/board.toml").run["tokenizers"], *SHELF)
 SEEDS = 3  # at least
-ENOUGH = 5  # rows, for a rank correlation
 
 
 class Page:
@@ -206,7 +206,7 @@ class Page:
         alike = [row for row in self.rows.values() if row.policy != "none"]
         for generator in sorted({row.generator for row in alike} - set(BASELINES)):
             rows = [row for row in alike if row.generator == generator]
-            if len(rows) < ENOUGH:
+            if len(rows) < FEWEST:
                 continue
             seconds = [row.seconds["tokenize"] for row in rows]
             found = spearmanr(seconds, [row.values[HEADLINE] for row in rows])

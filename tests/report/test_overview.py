@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tests.report.pages import Page
 from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.intervals import mean_interval
 from tokbench.record import Record, read_records, write_record
-from tokbench.report.board import Row, make_boards
+from tokbench.report.board import Board, Row, Title, make_boards
 from tokbench.report.overview import overview, overview_sheets, win_rates
 from tokbench.report.render import markdown
-from tokbench.report.sheet import Sheet, as_json, frame, text
+from tokbench.report.sheet import Sheet, as_json, frame, rich_table, text
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,26 @@ def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> No
     (sheet,) = overview([other, optioned])
     assert sheet.heads[-2:] == ("other", "tiny"), "short where that is enough"
     assert sheet.words.endswith(" Read with options: tiny [step=2].")
+
+
+def test_no_recall_is_below_zero(row: Row) -> None:
+    poor = replace(row, values={"recall@10": 0.001}, intervals={"recall@10": (0.0, 0.01)})
+    boards = [Board(Title(name, "leave-one-out", "toy", "x", 50, name), (poor,), ())
+              for name in ("one", "other")]  # fmt: skip
+    (sheet,) = overview(boards)
+    mean, interval = sheet.rows[0][5:7]
+    assert mean == 0.001
+    assert isinstance(interval, tuple)
+    assert interval == pytest.approx((0.0, 0.001 + 0.005 / 2**0.5))
+
+
+def test_figures_are_not_folded_in_a_narrow_terminal() -> None:
+    label = "a-label-of-some-length"
+    row = (label, label, (0.1, 0.2), label)
+    table = rich_table(Sheet("t", ("a", "b", "95 %", "c"), (row,)))
+    out = StringIO()
+    Console(width=50, file=out).print(table)
+    assert "[0.1000, 0.2000]" in out.getvalue()
 
 
 def test_cells_are_for_people() -> None:

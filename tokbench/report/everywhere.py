@@ -43,7 +43,7 @@ def everywhere(
         known = sorted({method[0] for _, done in boards for method in done})
         raise RecordError(
             f"no board has {a!r} and {b!r} under one collision policy and generator; there are "
-            f"records of: {listed(known)}"
+            f"records of: {listed(known)}; rows that differ in more need --dataset"
         )
     return pairs
 
@@ -106,18 +106,8 @@ def _name(method: Method) -> str:
 
 def _sheet(setting: str, pairs: Sequence[Pair]) -> Sheet:
     names = _name(pairs[0].a), _name(pairs[0].b)
-    heads = (
-        "dataset",
-        "policy",
-        "generator",
-        "users",
-        "runs",
-        *names,
-        "difference",
-        "95 %",
-        "relative",
-        "p",
-    )
+    heads = ("dataset", "policy", "generator", "users", "runs", *names,
+             "difference", "95 %", "relative", "p")  # fmt: skip
     return Sheet(
         f"{names[0]} against {names[1]} · {pairs[0].found.figure} · {setting}",
         heads,

@@ -90,7 +90,10 @@ def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
     there = [row for row in rows if row is not None]
     mean: tuple[Cell, Cell] = (None, None)
     if len(there) == len(rows):
-        mean = mean_interval([(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there])
+        value, (low, high) = mean_interval(
+            [(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there]
+        )
+        mean = value, (max(0.0, low), high)
     values = [None if row is None else row.values[HEADLINE] for row in rows]
     return (len(there), *mean, *values)
 
