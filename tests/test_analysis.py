@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -67,6 +70,26 @@ def test_the_papers_question_is_answered_from_the_users_themselves(analysis: Mod
     assert cells[4].endswith(f"/ {len(hits)}")
     assert float(cells[5]) == pytest.approx(means["cost"], abs=6e-5)
     assert float(cells[6]) == pytest.approx(means["rqvae"], abs=6e-5)
+
+
+def test_every_command_can_be_pasted() -> None:
+    """To a shell a label with blanks and brackets is one word."""
+    text = (ROOT / "docs/analysis.md").read_text(encoding="utf-8")
+    commands = [shlex.split(found) for found in re.findall(r"`(tokbench compare [^`]+)`", text)]
+    assert any(" [" in word for words in commands for word in words)
+    for words in commands:
+        assert len(words) == 4 or (len(words) == 6 and words[4] == "--dataset"), words
+
+
+def test_cost_is_set_against_quality_within_one_generator(analysis: ModuleType) -> None:
+    text = (ROOT / "docs/analysis.md").read_text(encoding="utf-8")
+    boards = [one.board for one in analysis.pages(read_records(ROOT / "results"))]
+    said = re.findall(r"Over (\d+) rows of (.+) the rank correlation", text)
+    counts = []
+    for board in boards:
+        made = [row.generator for row in board.rows if row.policy != "none"]
+        counts += [(str(n), g) for g, n in sorted(Counter(made).items()) if n >= 5]
+    assert said == counts != []
 
 
 @pytest.mark.data

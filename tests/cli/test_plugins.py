@@ -123,3 +123,16 @@ def test_without_plugins_it_says_how_to_start(
     monkeypatch.setattr("tokbench.registry.metadata.entry_points", lambda group: ())
     assert main(["plugins"]) == 0
     assert "tokbench new tokenizer" in capsys.readouterr().out
+
+
+def test_brackets_in_a_description_are_no_markup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = GOOD.replace("Random codes.", "Codes [red] at random.").replace(
+        "codes per level", "K [see there]"
+    )
+    path = write(tmp_path, "marked", source)
+    assert main(["list", "tokenizers", "--plugin", path]) == 0
+    assert "Codes [red] at random." in capsys.readouterr().out
+    assert main(["show", "mine", "--plugin", path]) == 0
+    assert "K [see there]" in capsys.readouterr().out

@@ -101,6 +101,14 @@ def test_the_terminal_shows_both_sides(capsys: pytest.CaptureFixture[str]) -> No
     assert out.count("+0.0100") == 8
 
 
+def test_labels_in_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    found = against([board(row("cost", PAPER["cost"]))])
+    print_against([replace(found[0], policy="none [k=2]", board="mind [step=3]")])
+    out = capsys.readouterr().out
+    assert "none [k=2]" in out
+    assert "mind [step=3]" in out
+
+
 def test_the_command_says_when_there_is_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
