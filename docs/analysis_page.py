@@ -15,9 +15,6 @@ from shlex import quote
 import numpy as np
 from scipy.stats import chi2, spearmanr
 
-from tokbench.grid_file import read_grid_file
-from tokbench.intervals import bootstrap
-from tokbench.record import Record, read_records
 from tokbench.report.board import (
     FIGURES,
     HEADLINE,
@@ -29,13 +26,16 @@ from tokbench.report.board import (
     tables,
 )
 from tokbench.report.compare import Comparison, compare, row_name
-from tokbench.report.correlation import FEWEST
 from tokbench.report.everywhere import everywhere, everywhere_sheets
 from tokbench.report.intrinsic import intrinsic_sheets
-from tokbench.report.paired import differences
 from tokbench.report.sheet import as_markdown
 from tokbench.report.slices import slices_of
-from tokbench.spec import BASELINES
+from tokbench.schema.grid_file import read_grid_file
+from tokbench.schema.record import Record, read_records
+from tokbench.schema.run_spec import BASELINES
+from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.correlation import FEWEST
+from tokbench.stats.paired import differences
 
 ROOT = Path(__file__).parent.parent
 LOSSES = ("rqvae", "cost", "cost:with-reconstruction")

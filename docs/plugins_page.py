@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tokbench import api, hookspecs, types
-from tokbench.registry import KINDS, PATIENCE
+from tokbench import api, types
+from tokbench.registry import hookspecs
+from tokbench.registry.registry import KINDS, PATIENCE
 from tokbench.testing import rules_of
 from tokbench.testing.kit import name_of, sentence_of
 

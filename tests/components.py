@@ -20,8 +20,8 @@ from tokbench.api import (
     option,
 )
 from tokbench.generators.sasrec import SasRec
-from tokbench.metrics import Collisions, Ndcg, Recall
-from tokbench.registry import Entry, Registry
+from tokbench.registry.registry import Entry, Registry
+from tokbench.scoring.metrics import Collisions, Ndcg, Recall
 from tokbench.types import (
     Beams,
     Catalog,

@@ -14,8 +14,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.test_grid import run_tiny
-from tokbench.record import read_records
+from tests.pipeline.test_grid import run_tiny
+from tokbench.schema.record import read_records
 
 ROOT = Path(__file__).parent.parent
 

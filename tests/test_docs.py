@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import tokbench
-from tests.test_grid import place_in
-from tokbench import hookspecs
+from tests.pipeline.test_grid import place_in
 from tokbench.api import Config
-from tokbench.grid import run_grid
-from tokbench.registry import KINDS, build_registry
-from tokbench.request import make_request
+from tokbench.pipeline.grid import run_grid
+from tokbench.pipeline.resolve import make_request
+from tokbench.registry import hookspecs
+from tokbench.registry.registry import KINDS, build_registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

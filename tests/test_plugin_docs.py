@@ -13,7 +13,7 @@ import click
 import pytest
 
 from tokbench.cli import cli
-from tokbench.registry import KINDS, build_registry
+from tokbench.registry.registry import KINDS, build_registry
 from tokbench.testing import check, rules_of
 from tokbench.testing.kit import name_of
 

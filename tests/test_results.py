@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tokbench.record import read_record
 from tokbench.report.board import FIGURES, per_user
 from tokbench.report.overview import page
-from tokbench.report.verify import verify, verify_file
+from tokbench.schema.record import read_record
+from tokbench.verify.verify import verify, verify_file
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"

@@ -12,7 +12,7 @@ import pytest
 
 from tokbench.cli import main
 from tokbench.errors import ConfigError
-from tokbench.registry import build_registry
+from tokbench.registry.registry import build_registry
 from tokbench.scaffold import start_package
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tokbench.registry import KINDS
+from tokbench.registry.registry import KINDS
 
 SHELF = Path(__file__).parent.parent / "plugins"
 PACKAGES = sorted(path for path in SHELF.iterdir() if path.is_dir() and path.name[0] != ".")

@@ -14,13 +14,20 @@ import json
 import tokenize
 from pathlib import Path
 
-from tokbench.registry import KINDS, build_registry
-from tokbench.spec import SPEC_SCHEMA
+from tokbench.registry.registry import KINDS, build_registry
+from tokbench.schema.run_spec import SPEC_SCHEMA
 
 ROOT = Path(__file__).parent.parent
 LOCK = Path(__file__).parent / "versions.json"
-CORE = ("splits", "collisions", "placement", "metrics", "stages", "line")  # SPEC_SCHEMA's code
-SHARED = ("tokbench.api", "tokbench.types", "tokbench.errors", "tokbench.hookspecs")
+CORE = (
+    "scoring/splits",
+    "scoring/collisions",
+    "scoring/placement",
+    "scoring/metrics",
+    "pipeline/stages",
+    "pipeline/executor",
+)  # SPEC_SCHEMA's code
+SHARED = ("tokbench.api", "tokbench.types", "tokbench.errors", "tokbench.registry.hookspecs")
 
 
 def substance(path: Path) -> str:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
         option,
     )
     from tokbench.errors import TokbenchError
-    from tokbench.grid import run
-    from tokbench.record import Record, read_records
+    from tokbench.pipeline.grid import run
+    from tokbench.schema.record import Record, read_records
     from tokbench.types import (
         Beams,
         Catalog,
@@ -42,8 +42,8 @@ _HOMES = {
         "Tokenizer", "hookimpl", "option",
     ),
     "tokbench.errors": ("TokbenchError",),
-    "tokbench.grid": ("run",),
-    "tokbench.record": ("Record", "read_records"),
+    "tokbench.pipeline.grid": ("run",),
+    "tokbench.schema.record": ("Record", "read_records"),
     "tokbench.types": (
         "Beams", "Catalog", "Dataset", "Histories", "Placement", "Queries", "SemanticIds",
         "Sequences",

@@ -23,10 +23,10 @@ from tokbench.api import Generator, Runtime
 from tokbench.datasets.folder import Folder
 from tokbench.encoders.minilm import MiniLm
 from tokbench.generators import register_generators
-from tokbench.metrics import ndcg, recall
-from tokbench.placement import place
-from tokbench.splits import leave_one_out
-from tokbench.stages import catalog
+from tokbench.pipeline.stages import catalog
+from tokbench.scoring.metrics import ndcg, recall
+from tokbench.scoring.placement import place
+from tokbench.scoring.splits import leave_one_out
 from tokbench.tokenizers.item_id import ItemId
 from tokbench.types import Catalog, Histories, SemanticIds
 

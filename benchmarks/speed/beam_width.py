@@ -3,7 +3,7 @@
 On trained models: those of the quick profile that are in the artifact store already (a run of
 `tokbench run --dataset office-5core --encoder minilm --profile quick ...` leaves them there), or,
 where there are none, one trained here for a few epochs on tf-idf codes. The truth is a beam as wide
-as the catalogue, which leaves nothing out (tests/nn/test_beam.py proves it exhaustive).
+as the catalogue, which leaves nothing out (tests/nn/transformer/test_beam.py proves it exhaustive).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tokbench.api import Runtime
 from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.generators.tiger import TigerModel
-from tokbench.grid import default_place, plan_grid
-from tokbench.line import Line, Notices, Place
-from tokbench.metrics import recall
-from tokbench.placement import place
-from tokbench.registry import build_registry
-from tokbench.request import Request, make_request, resolve
-from tokbench.splits import Split
+from tokbench.pipeline.executor import Line, Notices, Place
+from tokbench.pipeline.grid import default_place, plan_grid
+from tokbench.pipeline.resolve import Request, make_request, resolve
+from tokbench.registry.registry import build_registry
+from tokbench.scoring.metrics import recall
+from tokbench.scoring.placement import place
+from tokbench.scoring.splits import Split
 from tokbench.types import Beams, Queries, Sequences
 
 TOKENIZERS = ("random", "hierarchical-kmeans", "rqvae", "cost")

@@ -20,7 +20,7 @@ from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
 from tokbench.api import Runtime
 from tokbench.generators.tiger import Tiger, TigerModel
-from tokbench.nn.packing import Ints, Packer
+from tokbench.nn.transformer.packing import Ints, Packer
 from tokbench.types import Sequences
 
 WIDTH = 50

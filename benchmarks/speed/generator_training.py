@@ -17,8 +17,8 @@ from benchmarks.speed.generator import t5
 from benchmarks.speed.generator.histories import histories
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
 from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.packing import Ints, Packer, Windows, prefix_windows
-from tokbench.nn.seq2seq import train_step
+from tokbench.nn.training.seq2seq import train_step
+from tokbench.nn.transformer.packing import Ints, Packer, Windows, prefix_windows
 from tokbench.types import Sequences
 
 BATCH = 512

@@ -24,11 +24,11 @@ from benchmarks.speed.generator_training import batches
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
 from benchmarks.speed.small_step import flops
 from tokbench.api import Runtime
-from tokbench.datasets.synth import synthesize
 from tokbench.generators.tiger import Tiger, TigerModel, training_plan
+from tokbench.ingest.synth import synthesize
 from tokbench.nn.devices import on_cuda
-from tokbench.nn.packing import Packer
-from tokbench.nn.seq2seq import graphed_backward, train_step
+from tokbench.nn.training.seq2seq import graphed_backward, train_step
+from tokbench.nn.transformer.packing import Packer
 from tokbench.tokenizers.cost import Cost
 from tokbench.types import Catalog, Sequences
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.speed.harness import Row, compare, seconds
-from tokbench.environment import cores
-from tokbench.record import read_records
+from tokbench.pipeline.environment import cores
+from tokbench.schema.record import read_records
 
 TOKENIZERS = ("random", "rqvae", "cost", "cost:with-reconstruction", "hierarchical-kmeans")
 RUN = ("run", "--dataset", "toy", "--encoder", "tfidf", "--profile", "toy", "--no-baselines",

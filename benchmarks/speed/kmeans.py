@@ -25,8 +25,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.speed.catalogue.embeddings import Floats, table
 from benchmarks.speed.harness import Row, compare, interleaved
-from tokbench.nn.kmeans import kmeans, nearest, peel
-from tokbench.nn.threads import threads
+from tokbench.nn.kmeans.kmeans import kmeans, nearest, peel
+from tokbench.nn.kmeans.threads import threads
 
 Labels = NDArray[np.int64]
 Clustering = Callable[[Floats, int], tuple[Floats, Labels]]  # points, K -> [K, d], [N]

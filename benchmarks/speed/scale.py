@@ -22,11 +22,11 @@ import numpy as np
 
 from benchmarks.speed.catalogue.embeddings import DIM, write_table
 from benchmarks.speed.harness import Row
-from tokbench import stages
 from tokbench.api import Runtime, Tokenizer
 from tokbench.generators.bigram import Bigram
-from tokbench.metrics import recall
-from tokbench.placement import place
+from tokbench.pipeline import stages
+from tokbench.scoring.metrics import recall
+from tokbench.scoring.placement import place
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.hierarchical_kmeans import HierarchicalKMeans
 from tokbench.types import Catalog, Histories, Queries, SemanticIds, Sequences

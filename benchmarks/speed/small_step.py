@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.harness import Row, interleaved, peak_flops
 from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.packing import Ints, Packer, Windows
-from tokbench.nn.seq2seq import Recipe, backward, train_step
+from tokbench.nn.training.seq2seq import Recipe, backward, train_step
+from tokbench.nn.transformer.packing import Ints, Packer, Windows
 
 FLOOR, AIM = 0.15, 0.35
 

@@ -27,7 +27,7 @@ from benchmarks.speed.harness import Row
 from tokbench.api import Runtime
 from tokbench.generators.selection import sample, validate
 from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.packing import Packer
+from tokbench.nn.transformer.packing import Packer
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation NDCG@10
 EPOCHS, THEIR_BATCH, THEIR_RATE = 10, 128, 1e-3

@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.catalogue.embeddings import ITEMS, table
 from benchmarks.speed.harness import Row, Work, compare, interleaved, peak_flops
-from tokbench.nn.fit import OneStep, adam, start_codebooks, train_epoch
-from tokbench.nn.mlp import mlp
+from tokbench.nn.quantizer.fit import OneStep, adam, start_codebooks, train_epoch
+from tokbench.nn.quantizer.mlp import mlp
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
 

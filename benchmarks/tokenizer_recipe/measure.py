@@ -24,7 +24,7 @@ from tokbench.api import Runtime
 from tokbench.datasets.folder import Folder
 from tokbench.encoders.minilm import MiniLm
 from tokbench.errors import CollapseError
-from tokbench.stages import catalog
+from tokbench.pipeline.stages import catalog
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
 from tokbench.types import Catalog

@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 
-from tokbench import stages
 from tokbench.api import Runtime
 from tokbench.datasets.folder import Folder
 from tokbench.encoders.minilm import MiniLm
 from tokbench.generators.tiger import Tiger
+from tokbench.pipeline import stages
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
 

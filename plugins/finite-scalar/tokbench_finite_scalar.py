@@ -143,7 +143,7 @@ class FiniteScalar(Tokenizer):
         """Train on the catalogue's embeddings."""
         import torch
 
-        from tokbench.nn.codebooks import CollapseWatch
+        from tokbench.nn.quantizer.codebooks import CollapseWatch
 
         generator = torch.Generator().manual_seed(seed)
         embeddings = torch.tensor(catalog.embeddings, device=runtime.device)
@@ -166,7 +166,7 @@ class FiniteScalar(Tokenizer):
         import torch
         from vector_quantize_pytorch import FSQ
 
-        from tokbench.nn.mlp import mlp
+        from tokbench.nn.quantizer.mlp import mlp
 
         deviation = embeddings.std(dim=0, correction=0)
         scale = torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
@@ -187,7 +187,7 @@ class FiniteScalar(Tokenizer):
         import torch
 
         from tokbench.api import batches
-        from tokbench.nn.losses import reconstruction_loss
+        from tokbench.nn.quantizer.losses import reconstruction_loss
 
         c = self.config
         size = min(c.batch_size, len(x))

@@ -142,7 +142,7 @@ class ResidualVq(Tokenizer):
         """Train on the catalogue's embeddings; the global random state is put back after."""
         import torch
 
-        from tokbench.nn.codebooks import CollapseWatch
+        from tokbench.nn.quantizer.codebooks import CollapseWatch
 
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -218,7 +218,7 @@ class ResidualVq(Tokenizer):
 
     def loss(self, model: Trained, x: torch.Tensor) -> torch.Tensor:
         """The sum over levels and dimensions of x [B, D], a mean over the batch only."""
-        from tokbench.nn.losses import reconstruction_loss
+        from tokbench.nn.quantizer.losses import reconstruction_loss
 
         z = x if model.down is None else model.down(x)
         z_hat, _, losses = model.quantizer(z[:, None])

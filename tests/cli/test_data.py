@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.foreign_files import Row, write_csv
-from tests.datasets.official_files import BEHAVIORS, NEWS, write_zip
+from tests.ingest.foreign_files import Row, write_csv
+from tests.ingest.official.official_files import BEHAVIORS, NEWS, write_zip
 from tokbench.cli import main
 
 Capture = pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.test_cli import run_words, shop
 from tokbench.cli import main
 from tokbench.ids.formats import FORMATS, read_table
-from tokbench.record import Record, read_records
+from tokbench.schema.record import Record, read_records
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_plugins_says_what_failed_and_why(
 def test_without_plugins_it_says_how_to_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tokbench.registry.metadata.entry_points", lambda group: ())
+    monkeypatch.setattr("tokbench.registry.registry.metadata.entry_points", lambda group: ())
     assert main(["plugins"]) == 0
     assert "tokbench new tokenizer" in capsys.readouterr().out
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tokbench.api import Runtime
 from tokbench.generators.bigram import Bigram, BigramModel, transitions
-from tokbench.metrics import recall
-from tokbench.placement import place
-from tokbench.splits import leave_one_out
+from tokbench.scoring.metrics import recall
+from tokbench.scoring.placement import place
+from tokbench.scoring.splits import leave_one_out
 from tokbench.tokenizers.item_id import ItemId
 from tokbench.types import Catalog, Dataset, Histories, Queries, SemanticIds, Sequences
 

@@ -147,7 +147,7 @@ def test_little_data_is_read_several_times_an_epoch(
         for epoch in range(recipe.epochs):
             kwargs["after_epoch"](epoch + 1, 0.0)
 
-    monkeypatch.setattr("tokbench.nn.sasrec.train_epochs", spy)
+    monkeypatch.setattr("tokbench.nn.transformer.sasrec.train_epochs", spy)
     train(epochs=2, minimum_steps=least)
     once = sorted(seen[0][::passes])
     assert seen[0] == sorted(once * passes), "every window as often as any other"

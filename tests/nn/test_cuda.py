@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.nn.test_packing import TOKENS, windowed
-from tokbench.nn.beam import PrefixTree, search
+from tests.nn.transformer.test_packing import TOKENS, windowed
+from tokbench.nn.cuda_graphs.graphs import GraphedBackward
 from tokbench.nn.devices import tensor_cores
-from tokbench.nn.graphs import GraphedBackward
-from tokbench.nn.packing import Grid, Packer
-from tokbench.nn.seq2seq import Recipe, backward, summed_loss, train_epochs
-from tokbench.nn.transformer import Size, Transformer
+from tokbench.nn.training.seq2seq import Recipe, backward, summed_loss, train_epochs
+from tokbench.nn.transformer.beam import PrefixTree, search
+from tokbench.nn.transformer.packing import Grid, Packer
+from tokbench.nn.transformer.t5 import Size, Transformer
 
 pytestmark = [
     pytest.mark.gpu,

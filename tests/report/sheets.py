@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tests.components import registry_of
-from tests.test_grid import tiny_request
-from tokbench.grid_file import GridFile, Point, points_of
+from tests.pipeline.test_grid import tiny_request
+from tokbench.pipeline.resolve import resolve
 from tokbench.report.board import FIGURES
 from tokbench.report.grid_sheet import GridSheet
-from tokbench.report.training import Training, Values
-from tokbench.request import resolve
+from tokbench.schema.grid_file import GridFile, Point, points_of
+from tokbench.stats.run_variance import Training, Values
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.components import Failing
-from tests.test_grid import run_tiny
-from tokbench.intervals import bootstrap
-from tokbench.record import Record
+from tests.pipeline.test_grid import run_tiny
 from tokbench.report.board import FIGURES, make_boards
 from tokbench.report.render import as_csv, as_json, markdown, sparkline
-from tokbench.spec import BASELINES
+from tokbench.schema.record import Record
+from tokbench.schema.run_spec import BASELINES
+from tokbench.stats.bootstrap import bootstrap
 
 
 def by_hand(record: Record, k: int) -> list[float]:

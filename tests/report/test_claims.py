@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from tests.report.sheets import claim, made_sheet, panel
 from tokbench.report.claims import judge, lines, verdict
-from tokbench.report.training import Training, Values
+from tokbench.stats.run_variance import Training, Values
 
 USERS = 10
 LOW = np.zeros(USERS)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.pipeline.test_grid import run_tiny
 from tests.report.test_board import by_hand
-from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.errors import RecordError
-from tokbench.intervals import bootstrap
-from tokbench.record import Record
 from tokbench.report.board import make_boards
 from tokbench.report.compare import compare
+from tokbench.schema.record import Record
+from tokbench.stats.bootstrap import bootstrap
 
 
 @pytest.fixture(scope="module")

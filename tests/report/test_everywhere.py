@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pipeline.test_grid import run_tiny
 from tests.report.test_overview import elsewhere
-from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.errors import RecordError
-from tokbench.record import Record, write_record
 from tokbench.report.compare import compare
 from tokbench.report.everywhere import everywhere, everywhere_sheets, most_run, verdict
+from tokbench.schema.record import Record, write_record
 
 
 @pytest.fixture(scope="module")

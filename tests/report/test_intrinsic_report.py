@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_grid import run_tiny
+from tests.pipeline.test_grid import run_tiny
 from tokbench.report.board import make_boards
 from tokbench.report.costs import cost_sheets, costs_of, decoding_sheets
 from tokbench.report.intrinsic import intrinsic_sheets, is_control

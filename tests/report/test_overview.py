@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.report.pages import Page
-from tests.test_grid import run_tiny
+from tests.pipeline.test_grid import run_tiny
+from tests.report.site.pages import Page
 from tokbench.cli import main
-from tokbench.intervals import mean_interval
-from tokbench.record import Record, read_records, write_record
 from tokbench.report.board import Board, Row, Title, make_boards
 from tokbench.report.overview import overview, overview_sheets, win_rates
 from tokbench.report.render import markdown
 from tokbench.report.sheet import Sheet, as_json, frame, rich_table, text
+from tokbench.schema.record import Record, read_records, write_record
+from tokbench.stats.bootstrap import mean_interval
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.test_grid import run_tiny
 from tests.report.test_latex import PAPER, TITLE, board, row
-from tests.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.cli.board import print_against
 from tokbench.report import published

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.test_grid import run_tiny
+from tests.pipeline.test_grid import run_tiny
 from tokbench.cli import main
-from tokbench.record import Outcome, Packed, Record
 from tokbench.report.slices import SLICES, popularity_bounds, slice_sheets, slices_of
+from tokbench.schema.record import Outcome, Packed, Record
 
 
 def outcome_with(record: Record, **queries: Any) -> Outcome:

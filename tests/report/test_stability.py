@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import rand_score
 
-from tests.test_grid import run_tiny
+from tests.pipeline.test_grid import run_tiny
 from tokbench.report.stability import agreement, matched, stability
 from tokbench.types import SemanticIds
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.components import Hashed
-from tokbench import stages
 from tokbench.api import Runtime
+from tokbench.pipeline import stages
 from tokbench.testing import check, worlds
 from tokbench.types import Catalog, Dataset, SemanticIds
 

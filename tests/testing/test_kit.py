@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.components import Echo, EchoModel, Hashed, Letters, Tiny
 from tokbench.api import Config, DatasetSource, GeneratorModel, Metric, Runtime, Score, option
 from tokbench.errors import ConfigError
-from tokbench.registry import KINDS, build_registry
+from tokbench.registry.registry import KINDS, build_registry
 from tokbench.testing import assert_conforms, check, examine, rules_of
 from tokbench.testing.kit import name_of, sentence_of
 from tokbench.types import (

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tests.tokenizers.test_rqvae import SMALL
 from tokbench.api import Runtime, option
-from tokbench.nn.fit import Batch, Terms
-from tokbench.nn.losses import contrastive_loss, quantization_loss, reconstruction_loss
+from tokbench.nn.quantizer.fit import Batch, Terms
+from tokbench.nn.quantizer.losses import contrastive_loss, quantization_loss, reconstruction_loss
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
 from tokbench.types import Catalog

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
 from tests.tokenizers.conftest import catalog_of
-from tokbench import stages
 from tokbench.api import Runtime
 from tokbench.errors import CollapseError, ConfigError
+from tokbench.pipeline import stages
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae, remedy
 from tokbench.types import Catalog

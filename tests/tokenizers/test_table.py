@@ -12,7 +12,7 @@ import pytest
 from tests.components import registry_of
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError, DatasetError
-from tokbench.request import Cell, make_request, resolve
+from tokbench.pipeline.resolve import Cell, make_request, resolve
 from tokbench.tokenizers.table import Table
 from tokbench.types import Catalog, SemanticIds
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tokbench.record import Record
     from tokbench.report.published import Against
     from tokbench.report.sheet import Sheet
+    from tokbench.schema.record import Record
 
 
 def print_board(records: Sequence[Record]) -> None:

@@ -35,7 +35,7 @@ def compare_command(
     baseline also by its generator, such as item-item. Seeds are averaged per user. Interval and p
     cover users and, where any row of the board was run more than once, training runs.
     """
-    from tokbench.record import read_records
+    from tokbench.schema.record import read_records
 
     records = read_records(results)
     if dataset is None:

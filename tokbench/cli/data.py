@@ -12,9 +12,9 @@ from tokbench.cli.official import prepare_command, recipes_command
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
-    from tokbench.datasets.importing import Imported
-    from tokbench.datasets.recipe import Statistics
     from tokbench.errors import DatasetError
+    from tokbench.ingest.importing import Imported
+    from tokbench.ingest.official.recipe import Statistics
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FORMATS = ("auto", "folder", "lc-rec", "recbole", "csv", "parquet")
@@ -78,7 +78,7 @@ def import_command(
     what to leave out is said when the folder is run.
     """
     from tokbench.cli.progress import progress
-    from tokbench.datasets.importing import import_data
+    from tokbench.ingest.importing import import_data
 
     done = import_data(
         source, out, form=form, items=items, columns=_columns(columns),
@@ -102,7 +102,7 @@ def check_command(
     PATH is a dataset's folder or name, checked as a run would load it, or anything that
     `tokbench data import` reads. Ends with status 1 when there is a problem.
     """
-    from tokbench.datasets.importing import find_problems, needs_import
+    from tokbench.ingest.importing import find_problems, needs_import
 
     if needs_import(Path(path), form):
         found = find_problems(
@@ -130,9 +130,9 @@ def show_command(
     encoder."""
     from tokbench.api import Runtime
     from tokbench.cli.progress import progress
-    from tokbench.datasets.describing import describe
-    from tokbench.registry import build_registry
-    from tokbench.request import find_dataset
+    from tokbench.ingest.describing import describe
+    from tokbench.pipeline.resolve import find_dataset
+    from tokbench.registry.registry import build_registry
 
     source = find_dataset(name, build_registry(plugins), overrides)
     dataset = source.load(runtime=Runtime(progress=progress()))
@@ -160,7 +160,7 @@ def synth_command(like: str, scale: float, out: Path | None, seed: int) -> None:
     Which user took which item is chance: results on a twin measure time and memory, not quality.
     """
     from tokbench.cli.progress import progress
-    from tokbench.datasets.synth import default_name, synthesize
+    from tokbench.ingest.synth import default_name, synthesize
 
     folder = Path(default_name(like, scale)) if out is None else out
     made = synthesize(like, folder, scale=scale, seed=seed, progress=progress())
@@ -171,7 +171,7 @@ def synth_command(like: str, scale: float, out: Path | None, seed: int) -> None:
 
 def _columns(named: dict[str, str]) -> Any:
     """Columns from options such as user_column."""
-    from tokbench.datasets.formats.columns import Columns
+    from tokbench.ingest.formats.columns import Columns
 
     return Columns(**{option.removesuffix("_column"): name for option, name in named.items()})
 
@@ -210,8 +210,8 @@ def _problems_of(
     from tokbench.api import Runtime
     from tokbench.datasets.folder import Folder
     from tokbench.errors import DatasetError
-    from tokbench.registry import build_registry
-    from tokbench.request import find_dataset
+    from tokbench.pipeline.resolve import find_dataset
+    from tokbench.registry.registry import build_registry
 
     source = find_dataset(name, build_registry(plugins), overrides)
     if isinstance(source, Folder):

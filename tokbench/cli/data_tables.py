@@ -10,14 +10,14 @@ from rich.table import Table
 from tokbench.cli.screen import screen
 
 if TYPE_CHECKING:
-    from tokbench.datasets.official import Official
-    from tokbench.datasets.prepare import Candidate
-    from tokbench.datasets.recipe import Published, Recipe, Statistics
+    from tokbench.ingest.official.official import Official
+    from tokbench.ingest.official.prepare import Candidate
+    from tokbench.ingest.official.recipe import Published, Recipe, Statistics
 
 
 def print_comparison(ours: Statistics, theirs: Published) -> None:
     """A row for each count: ours, the published one where there is one, and the difference."""
-    from tokbench.datasets.recipe import compare
+    from tokbench.ingest.official.recipe import compare
 
     table = Table("", "here", theirs.where, "difference")
     for name, our, their, difference in compare(ours, theirs):

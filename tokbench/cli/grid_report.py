@@ -43,10 +43,10 @@ def _sheets(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> 
     """The file's cells joined to their records by run id."""
     from tokbench.cli.request import file_cells_of
     from tokbench.errors import RecordError
-    from tokbench.grid_file import read_grid_file
-    from tokbench.record import read_records
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
     from tokbench.report.grid_sheet import Measured, make_sheets
+    from tokbench.schema.grid_file import read_grid_file
+    from tokbench.schema.record import read_records
 
     cells = file_cells_of(file, fields, build_registry(plugins))
     records = {record.run_id: record for record in read_records(results)}

@@ -44,9 +44,9 @@ def export_command(
     has to be the very one of the run.
     """
     from tokbench.api import Runtime
-    from tokbench.export import find_run, source_of, table_of
     from tokbench.ids.formats import FORMATS, write_table
-    from tokbench.registry import build_registry
+    from tokbench.pipeline.export import find_run, source_of, table_of
+    from tokbench.registry.registry import build_registry
 
     record = find_run(run, results)
     dataset = source_of(record, build_registry(plugins), name).load(runtime=Runtime())
@@ -91,8 +91,8 @@ def audit_command(
     from tokbench.errors import DatasetError
     from tokbench.ids.audit import audit_table
     from tokbench.ids.formats import read_table
-    from tokbench.registry import build_registry
-    from tokbench.request import find_dataset
+    from tokbench.pipeline.resolve import find_dataset
+    from tokbench.registry.registry import build_registry
 
     faults: list[DatasetError] = []
     sizes = _sizes(level_sizes)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tokbench.line import Notices
-    from tokbench.record import Cost, Record
-    from tokbench.spec import RunSpec
+    from tokbench.pipeline.executor import Notices
+    from tokbench.schema.record import Cost, Record
+    from tokbench.schema.run_spec import RunSpec
 
 Say = Callable[[str], None]
 
@@ -33,7 +33,7 @@ def notices(jobs: int) -> Iterator[Notices]:
 
 def _in_turn() -> Notices:
     """A heading per cell, its stages below it."""
-    from tokbench.line import Notices
+    from tokbench.pipeline.executor import Notices
 
     def cell_started(number: int, total: int, spec: RunSpec) -> None:
         click.echo(f"[{number}/{total}] {_name(spec)} · {spec.profile}", err=True)
@@ -50,7 +50,7 @@ def _in_turn() -> Notices:
 
 def _at_once(say: Say, advance: Callable[[int, int], None]) -> Notices:
     """Every line names its cell, since lines of several cells mix."""
-    from tokbench.line import Notices
+    from tokbench.pipeline.executor import Notices
 
     numbers: dict[str, str] = {}
     finished = 0

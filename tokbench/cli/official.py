@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tokbench.datasets.recipe import Recipe
+    from tokbench.ingest.official.recipe import Recipe
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -32,9 +32,9 @@ def prepare_command(
     """
     from tokbench.cli.data_tables import print_comparison
     from tokbench.cli.progress import progress
-    from tokbench.datasets.official import official
-    from tokbench.datasets.prepare import prepare
     from tokbench.datasets.prepared import data_roots
+    from tokbench.ingest.official.official import official
+    from tokbench.ingest.official.prepare import prepare
 
     entry = official(name)
     folder = data_roots()[0] / name if out is None else out
@@ -50,7 +50,7 @@ def prepare_command(
 def _typed(name: str, folder: Path) -> str:
     """What to type for a dataset prepared into `folder`: NAME:FOLDER where NAME is a registered
     dataset (it brings its own template), the folder's path where it is not."""
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
 
     return f"{name}:{folder}" if name in build_registry().names("dataset") else str(folder)
 
@@ -69,8 +69,8 @@ def recipes_command(name: str, raw: Path | None, best: int) -> None:
     """
     from tokbench.cli.data_tables import print_candidates
     from tokbench.cli.progress import progress
-    from tokbench.datasets.official import official
-    from tokbench.datasets.prepare import recipes
+    from tokbench.ingest.official.official import official
+    from tokbench.ingest.official.prepare import recipes
 
     found = recipes(name, raw=raw, downloads=_downloads(), progress=progress())
     print_candidates(found[:best], official(name), total=len(found))
@@ -98,6 +98,6 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
 
 def _downloads() -> Path:
     """Where downloaded files are kept."""
-    from tokbench.grid import default_place
+    from tokbench.pipeline.grid import default_place
 
     return default_place().cache / "downloads"

@@ -10,7 +10,7 @@ import click
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
-    from tokbench.registry import Entry, Registry
+    from tokbench.registry.registry import Entry, Registry
 
 NOTHING = "nothing: mark its hook functions with @tokbench.hookimpl"
 
@@ -27,7 +27,7 @@ def check_command(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ..
     status is 1 when a rule is broken.
     """
     from tokbench.cli.show import entries_called
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
 
     registry = build_registry(plugins)
     entries = entries_called(name, registry)
@@ -37,7 +37,7 @@ def check_command(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ..
 
 def _examine(entry: Entry, text: str, registry: Registry, overrides: tuple[str, ...]) -> int:
     """Print the verdicts on one component; how many rules it breaks."""
-    from tokbench.request import find_component
+    from tokbench.pipeline.resolve import find_component
     from tokbench.testing import examine
 
     component = find_component(entry.kind, text, registry, profile="toy", overrides=overrides)
@@ -73,7 +73,7 @@ def plugins_command(plugins: tuple[Path, ...]) -> None:
     from rich.table import Table
 
     from tokbench.cli.screen import screen
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
 
     registry = build_registry(plugins)
     console = screen()

@@ -11,7 +11,7 @@ import click
 from tokbench.cli.request import REQUEST, request_fields, typed_options, with_options
 
 if TYPE_CHECKING:
-    from tokbench.record import Record
+    from tokbench.schema.record import Record
 
 OLD = (
     "none of these records has what --{name} shows; records made by this version have it (item-id "
@@ -113,7 +113,7 @@ def _refuse(names: set[str]) -> None:
 
 def _records(results: Path, datasets: tuple[str, ...]) -> list[Record]:
     from tokbench.errors import RecordError
-    from tokbench.record import read_records
+    from tokbench.schema.record import read_records
 
     records = [
         record

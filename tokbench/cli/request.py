@@ -10,9 +10,9 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from tokbench.grid import FileCell
-    from tokbench.registry import Registry
-    from tokbench.request import Cell
+    from tokbench.pipeline.grid import FileCell
+    from tokbench.pipeline.resolve import Cell
+    from tokbench.registry.registry import Registry
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 REQUEST = [
@@ -103,7 +103,7 @@ def _seeds(named: tuple[int, ...], count: int | None) -> tuple[int, ...]:
 
 def cells_of(file: Path | None, fields: dict[str, Any], registry: Registry) -> list[Cell]:
     """The cells of a grid file, or of the options alone; each once."""
-    from tokbench.request import make_request, resolve
+    from tokbench.pipeline.resolve import make_request, resolve
 
     if file is None:
         if not fields["datasets"]:
@@ -116,7 +116,7 @@ def cells_of(file: Path | None, fields: dict[str, Any], registry: Registry) -> l
 
 def file_cells_of(file: Path, fields: dict[str, Any], registry: Registry) -> list[FileCell]:
     """The cells of a grid file with the points they stand for."""
-    from tokbench.grid import file_cells
-    from tokbench.grid_file import read_grid_file
+    from tokbench.pipeline.grid import file_cells
+    from tokbench.schema.grid_file import read_grid_file
 
     return file_cells(file, read_grid_file(file), fields, registry)

@@ -12,9 +12,9 @@ import click
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
 
 if TYPE_CHECKING:
-    from tokbench.line import Place
-    from tokbench.registry import Registry
-    from tokbench.request import Cell
+    from tokbench.pipeline.executor import Place
+    from tokbench.pipeline.resolve import Cell
+    from tokbench.registry.registry import Registry
 
 PLACE = [
     click.option("--results", type=click.Path(file_okay=False, path_type=Path),
@@ -45,7 +45,7 @@ def run_command(file: Path | None, **options: Any) -> int:
     """
     from tokbench.cli.board import print_board
     from tokbench.cli.notices import notices
-    from tokbench.grid import run_cells
+    from tokbench.pipeline.grid import run_cells
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
     cells, place, registry = _prepared(file, options)
@@ -75,8 +75,8 @@ def plan_command(file: Path | None, **options: Any) -> None:
     from rich.table import Table
 
     from tokbench.cli.screen import screen
-    from tokbench.grid import plan_cells
-    from tokbench.line import STAGES
+    from tokbench.pipeline.executor import STAGES
+    from tokbench.pipeline.grid import plan_cells
 
     for name in ("jobs", "threads"):  # so that `plan` takes the words of `run`
         del options[name]
@@ -102,8 +102,8 @@ def _prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], P
     from dataclasses import replace
 
     from tokbench.cli.progress import progress
-    from tokbench.grid import default_place
-    from tokbench.registry import build_registry
+    from tokbench.pipeline.grid import default_place
+    from tokbench.registry.registry import build_registry
 
     registry = build_registry(options.pop("plugins"))
     place = default_place(options.pop("results"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tokbench.registry import Entry, Registry
+    from tokbench.registry.registry import Entry, Registry
 
 KINDS = ("tokenizers", "generators", "datasets", "encoders", "metrics")
 PLUGIN = click.option(
@@ -27,7 +27,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     from rich.table import Table
 
     from tokbench.cli.screen import screen
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
 
     registry = build_registry(plugins)
     console = screen()
@@ -47,7 +47,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
     from tokbench.cli.screen import screen
-    from tokbench.registry import build_registry
+    from tokbench.registry.registry import build_registry
 
     entries = entries_called(name, build_registry(plugins))
     console = screen()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tokbench.record import Record
-    from tokbench.registry import Registry
-    from tokbench.report.html.options import Described
+    from tokbench.registry.registry import Registry
+    from tokbench.report.site.options import Described
+    from tokbench.schema.record import Record
 
 
 def write_html(
@@ -19,9 +19,9 @@ def write_html(
 ) -> None:
     """Write the site of these records, with titles from `datasets`, and say where it is."""
     from tokbench.cli.progress import progress
-    from tokbench.registry import build_registry
-    from tokbench.report.html.site import Extras, write_site
-    from tokbench.report.verify import verify
+    from tokbench.registry.registry import build_registry
+    from tokbench.report.site.site import Extras, write_site
+    from tokbench.verify.verify import verify
 
     registry = build_registry()
     titles: dict[str, tuple[str, ...]] = {}
@@ -45,7 +45,7 @@ def _titles(name: str, records: Sequence[Record], registry: Registry) -> dict[st
     """
     from tokbench.api import Runtime
     from tokbench.errors import DatasetError, RecordError
-    from tokbench.request import find_dataset
+    from tokbench.pipeline.resolve import find_dataset
 
     source = find_dataset(name, registry)
     wanted = {r.outcome.digests["dataset"] for r in records if r.outcome is not None}
@@ -75,7 +75,7 @@ def _titles(name: str, records: Sequence[Record], registry: Registry) -> dict[st
 
 def _described(registry: Registry) -> dict[tuple[str, str], Described]:
     """Every component's options as plain values, for pages that know no registry."""
-    from tokbench.report.html.options import Described
+    from tokbench.report.site.options import Described
 
     found = {}
     for entry in (owners[0] for owners in registry.entries.values()):

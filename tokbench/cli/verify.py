@@ -19,7 +19,7 @@ def verify_command(results: Path) -> int:
     everything that does not follow.
     """
     from tokbench.errors import RecordError
-    from tokbench.report.verify import verify
+    from tokbench.verify.verify import verify
 
     files = sum(1 for _ in results.rglob("*.json"))
     if not files:

@@ -19,7 +19,7 @@ from tokbench.generators.selection import BestEpoch
 from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
-    from tokbench.nn.sasrec import SasRec as Network
+    from tokbench.nn.transformer.sasrec import SasRec as Network
 
 
 class SasRec(Generator):
@@ -136,7 +136,7 @@ class SasRecModel(GeneratorModel):
     """A trained network and the tuples that its classes stand for."""
 
     def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
-        from tokbench.nn.sasrec import SasRec as Network
+        from tokbench.nn.transformer.sasrec import SasRec as Network
 
         if config.width % config.heads:
             raise ConfigError(
@@ -163,7 +163,7 @@ class SasRecModel(GeneratorModel):
         """
         import torch
 
-        from tokbench.nn.packing import pack
+        from tokbench.nn.transformer.packing import pack
 
         network, classes = self.network.to(runtime.device).eval(), len(self.tuples)
         best = min(width, classes)
@@ -229,8 +229,8 @@ def _fit(
     model: SasRecModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
 ) -> None:
     """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.packing import Windows, sequence_windows
-    from tokbench.nn.sasrec import Recipe, train_epochs
+    from tokbench.nn.transformer.packing import Windows, sequence_windows
+    from tokbench.nn.transformer.sasrec import Recipe, train_epochs
 
     config = model.config
     runs = sequence_windows(histories.train.offsets, config.history_items)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tokbench.api import Quiet, Runtime
-from tokbench.metrics import ndcg, recall
-from tokbench.placement import place
+from tokbench.scoring.metrics import ndcg, recall
+from tokbench.scoring.placement import place
 from tokbench.types import Beams, Queries, SemanticIds, Sequences
 
 if TYPE_CHECKING:

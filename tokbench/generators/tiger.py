@@ -19,9 +19,9 @@ from tokbench.generators.selection import BestEpoch, sample
 from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
-    from tokbench.nn.packing import Packer, Windows
-    from tokbench.nn.seq2seq import Recipe
-    from tokbench.nn.transformer import Size, Transformer
+    from tokbench.nn.training.seq2seq import Recipe
+    from tokbench.nn.transformer.packing import Packer, Windows
+    from tokbench.nn.transformer.t5 import Size, Transformer
 
 
 class Tiger(Generator):
@@ -156,7 +156,7 @@ class TigerModel(GeneratorModel):
     """A trained encoder-decoder and the tuples it may write."""
 
     def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
-        from tokbench.nn.transformer import START, Transformer
+        from tokbench.nn.transformer.t5 import START, Transformer
 
         self.config, self.ids = config, ids
         self.base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])  # level m's code 0 as a token
@@ -185,9 +185,9 @@ class TigerModel(GeneratorModel):
         """Rows of `tuples` and scores, [Q, width]; histories of near length go together."""
         import torch
 
-        from tokbench.nn.beam import PrefixTree, search
         from tokbench.nn.devices import on_cuda, tensor_cores
-        from tokbench.nn.packing import Packer, pack
+        from tokbench.nn.transformer.beam import PrefixTree, search
+        from tokbench.nn.transformer.packing import Packer, pack
 
         packer = Packer(
             histories.items, self.tokens(self.ids.codes), causal=self._causal, device=device
@@ -230,7 +230,7 @@ LENGTH_CLASSES, WINDOW_STEP = 4, 32
 
 
 def _size(config: Any, ids: SemanticIds) -> Size:
-    from tokbench.nn.transformer import Size
+    from tokbench.nn.transformer.t5 import Size
 
     return Size(
         vocabulary=1 + sum(ids.level_sizes),
@@ -249,7 +249,7 @@ def _fit(
     model: TigerModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
 ) -> None:
     """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.seq2seq import train_epochs
+    from tokbench.nn.training.seq2seq import train_epochs
 
     config = model.config
     queries = sample(histories.validation, config.validation_users, rng)
@@ -275,8 +275,8 @@ def training_plan(
 ) -> tuple[Packer, Windows, Recipe]:
     """What a model trains on and how: its packer, its windows over `train`, its recipe."""
     from tokbench.nn.devices import on_cuda
-    from tokbench.nn.packing import Grid, Packer, prefix_windows, sequence_windows
-    from tokbench.nn.seq2seq import Recipe
+    from tokbench.nn.training.seq2seq import Recipe
+    from tokbench.nn.transformer.packing import Grid, Packer, prefix_windows, sequence_windows
 
     config, causal = model.config, model._causal
     windows = (sequence_windows if causal else prefix_windows)(train.offsets, config.history_items)

@@ -16,14 +16,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.intervals import bootstrap
-from tokbench.metrics import CUTOFFS, ndcg, recall
-from tokbench.record import Packed, Record
-from tokbench.report.groups import rank_groups
 from tokbench.report.random_line import random_lines
-from tokbench.report.seeds import sd_by_axis
-from tokbench.report.training import Training, trained
-from tokbench.spec import RunSpec, is_baseline
+from tokbench.schema.record import Packed, Record
+from tokbench.schema.run_spec import RunSpec, is_baseline
+from tokbench.scoring.metrics import CUTOFFS, ndcg, recall
+from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.groups import rank_groups
+from tokbench.stats.run_variance import Training, trained
+from tokbench.stats.seeds import sd_by_axis
 from tokbench.types import Placement
 
 HEADLINE = "recall@10"

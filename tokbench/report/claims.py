@@ -24,12 +24,12 @@ from typing import Literal
 
 import numpy as np
 
-from tokbench.grid_file import ROWS, Claim, Point, Value
-from tokbench.intervals import bootstrap
 from tokbench.report.board import FIGURES
 from tokbench.report.grid_sheet import GridSheet, stack
-from tokbench.report.groups import LEVEL
-from tokbench.report.paired import all_pairs, differences, holm
+from tokbench.schema.grid_file import ROWS, Claim, Point, Value
+from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.groups import LEVEL
+from tokbench.stats.paired import all_pairs, differences, holm
 
 Verdict = Literal["holds", "does not hold", "cannot tell"]
 

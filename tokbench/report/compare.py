@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokbench.errors import RecordError, listed
-from tokbench.intervals import bootstrap
-from tokbench.record import Record
 from tokbench.report.board import (
     FIGURES,
     HEADLINE,
@@ -21,9 +19,11 @@ from tokbench.report.board import (
     training_of,
     user_mean,
 )
-from tokbench.report.paired import differences, sign_flip
-from tokbench.report.training import Training, Values, t_test
-from tokbench.spec import RunSpec, is_baseline
+from tokbench.schema.record import Record
+from tokbench.schema.run_spec import RunSpec, is_baseline
+from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.paired import differences, sign_flip
+from tokbench.stats.run_variance import Training, Values, t_test
 
 LEVEL = 0.05
 

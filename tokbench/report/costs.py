@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from tokbench.record import Outcome, Record
 from tokbench.report.board import finished, tables, title_of
 from tokbench.report.sheet import Cell, Sheet
+from tokbench.schema.record import Outcome, Record
 
 COST_WORDS = (
     "Means over seeds. Seconds are those of the run that built the stage. users/s: test users by "

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokbench.errors import RecordError, listed
-from tokbench.intervals import mean_interval
-from tokbench.record import Record
 from tokbench.report.board import HEADLINE, Method, Title, finished, tables, title_of
 from tokbench.report.compare import Comparison, compare_rows, matches
 from tokbench.report.sheet import Cell, Sheet
-from tokbench.spec import is_baseline
+from tokbench.schema.record import Record
+from tokbench.schema.run_spec import is_baseline
+from tokbench.stats.bootstrap import mean_interval
 
 
 @dataclass(frozen=True)

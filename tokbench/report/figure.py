@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tokbench.errors import MissingExtraError
-from tokbench.grid_file import Panel, Point, Value
 from tokbench.report.board import FIGURES
 from tokbench.report.claims import Judged
 from tokbench.report.grid_sheet import GridSheet, Mean
+from tokbench.schema.grid_file import Panel, Point, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokbench.grid_file import GridFile, Point
-from tokbench.record import Record
 from tokbench.report.board import FIGURES, interval, per_user, user_mean
-from tokbench.report.training import Training, Values, trained
-from tokbench.spec import RunSpec
+from tokbench.schema.grid_file import GridFile, Point
+from tokbench.schema.record import Record
+from tokbench.schema.run_spec import RunSpec
+from tokbench.stats.run_variance import Training, Values, trained
 
 
 @dataclass(frozen=True)

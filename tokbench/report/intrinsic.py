@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokbench.record import Record
 from tokbench.report.board import HEADLINE, Method, finished, tables, title_of
-from tokbench.report.correlation import Correlations, correlations
 from tokbench.report.sheet import Cell, Sheet
 from tokbench.report.stability import stability
+from tokbench.schema.record import Record
+from tokbench.stats.correlation import Correlations, correlations
 
 PREFIX = "intrinsic/"
 WORDS = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tokbench.metrics import CUTOFFS
 from tokbench.report.board import Board, Row
 from tokbench.report.published import Metric
+from tokbench.scoring.metrics import CUTOFFS
 
 METRICS: tuple[tuple[Metric, str], ...] = (("ndcg", "NDCG"), ("recall", "Recall"))
 OURS, BASE = "cost", "rqvae"  # L_co and L_re: the paper's last row compares them

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from tokbench.intervals import mean_interval
-from tokbench.record import Record
 from tokbench.report.board import HEADLINE, Board, Method, Row, make_boards
 from tokbench.report.render import markdown
 from tokbench.report.sheet import Cell, Sheet, as_markdown
+from tokbench.schema.record import Record
+from tokbench.stats.bootstrap import mean_interval
 
 HEADS = ("tokenizer", "policy", "generator", "win rate", "datasets", "mean", "95 %")
 WORDS = (

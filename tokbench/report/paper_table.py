@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokbench.grid_file import Point
-from tokbench.metrics import CUTOFFS
 from tokbench.report.board import FIGURES
 from tokbench.report.grid_sheet import GridSheet
 from tokbench.report.latex import BASE, METRICS, OURS
 from tokbench.report.published import Metric, Published, published
+from tokbench.schema.grid_file import Point
+from tokbench.scoring.metrics import CUTOFFS
 
 Table = tuple[list[str], list[list[str]]]  # heads, rows
 

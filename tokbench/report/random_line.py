@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokbench.intrinsic.usage import random_reference
-from tokbench.record import Record
+from tokbench.schema.record import Record
+from tokbench.scoring.intrinsic.usage import random_reference
 
 
 def random_lines(records: Sequence[Record]) -> tuple[tuple[str, float], ...]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tokbench.metrics import CUTOFFS
 from tokbench.report.board import FIGURES, HEADLINE, Board, Row
+from tokbench.scoring.metrics import CUTOFFS
 
 if TYPE_CHECKING:
     import pandas

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.intervals import bootstrap
-from tokbench.record import Outcome, Record
 from tokbench.report.board import FIGURES, finished, per_user, tables, title_of
 from tokbench.report.sheet import Sheet
+from tokbench.schema.record import Outcome, Record
+from tokbench.stats.bootstrap import bootstrap
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]

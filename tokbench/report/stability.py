@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokbench.intrinsic.usage import prefix_members
-from tokbench.record import Record
+from tokbench.schema.record import Record
+from tokbench.scoring.intrinsic.usage import prefix_members
 from tokbench.types import Codes, SemanticIds
 
 MOST_CODES = 2048  # of a level; matching takes time and memory that grow faster than K^2

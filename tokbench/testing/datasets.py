@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokbench import stages
+from tokbench.pipeline import stages
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Dataset
 

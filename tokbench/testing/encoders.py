@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokbench import stages
 from tokbench.errors import TokbenchError
+from tokbench.pipeline import stages
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Floats

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tokbench import stages
 from tokbench.api import GeneratorModel
-from tokbench.store import read_weights, write_weights
+from tokbench.pipeline import stages
+from tokbench.pipeline.store import read_weights, write_weights
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Beams, Sequences, digest

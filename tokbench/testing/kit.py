@@ -11,7 +11,7 @@ from typing import Any
 
 from tokbench.api import Component, Runtime
 from tokbench.errors import ConfigError, ContractError, TokbenchError
-from tokbench.registry import KINDS, Entry
+from tokbench.registry.registry import KINDS, Entry
 from tokbench.testing import datasets, encoders, generators, metrics, tokenizers
 from tokbench.testing.subject import OPTIONS, Rule, Subject
 

@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tokbench import stages
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.ids.code_table import CodeTable
 from tokbench.ids.formats import read_table, write_table
-from tokbench.store import read_arrays, write_arrays
+from tokbench.pipeline import stages
+from tokbench.pipeline.store import read_arrays, write_arrays
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Catalog, SemanticIds, digest

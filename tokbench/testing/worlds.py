@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokbench import stages
+from tokbench.pipeline import stages
 from tokbench.types import Catalog, Dataset, Floats, SemanticIds, Sequences
 
 ITEMS, WIDTH, USERS, LENGTH = 256, 32, 120, 8

@@ -14,7 +14,7 @@ from tokbench.api import option
 from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, TUNED, RqVae
 
 if TYPE_CHECKING:
-    from tokbench.nn.fit import Batch, Terms
+    from tokbench.nn.quantizer.fit import Batch, Terms
 
 
 class Cost(RqVae):
@@ -57,7 +57,7 @@ class Cost(RqVae):
 
     def terms(self, batch: Batch) -> Terms:
         """Those of RQ-VAE and the contrast."""
-        from tokbench.nn.losses import contrastive_loss
+        from tokbench.nn.quantizer.losses import contrastive_loss
 
         c = self.config
         contrast = contrastive_loss(

@@ -66,7 +66,7 @@ class HierarchicalKMeans(Tokenizer):
     ) -> list[Ints]:
         """The children of all nodes, largest first: side by side, so that none waits for the last
         and largest. A node alone has all the threads for itself."""
-        from tokbench.nn.threads import threads
+        from tokbench.nn.kmeans.threads import threads
 
         def work(node: Ints) -> list[Ints]:
             return self.split(node, codes, level, embeddings, seed)
@@ -86,7 +86,7 @@ class HierarchicalKMeans(Tokenizer):
         A child may hold K^(levels below) items at most. Where k-means puts more into one, the
         surplus goes to the siblings that take it at the least added squared distance.
         """
-        from tokbench.nn.kmeans import bounded_kmeans
+        from tokbench.nn.kmeans.kmeans import bounded_kmeans
 
         below = self.config.levels - 1 - level
         children = self.children(len(node), below)

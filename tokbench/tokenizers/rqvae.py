@@ -25,8 +25,8 @@ from tokbench.types import Catalog, Codes, Floats, SemanticIds
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
     import torch
 
-    from tokbench.nn.codebooks import CollapseWatch
-    from tokbench.nn.fit import (
+    from tokbench.nn.quantizer.codebooks import CollapseWatch
+    from tokbench.nn.quantizer.fit import (
         Batch,
         LossTerms,
         Order,
@@ -68,7 +68,7 @@ class FittedQuantizer:
         """Embeddings [N, D] to codes int32 [N, M]."""
         import torch
 
-        from tokbench.nn.fit import BLOCK
+        from tokbench.nn.quantizer.fit import BLOCK
 
         blocks = api.batches(len(embeddings), BLOCK)  # the table itself need not fit the device
         codes = [
@@ -170,7 +170,7 @@ class RqVae(Tokenizer):
 
     def terms(self, batch: Batch) -> Terms:
         """Named losses with their weights; the weighted sum is minimised."""
-        from tokbench.nn.losses import quantization_loss, reconstruction_loss
+        from tokbench.nn.quantizer.losses import quantization_loss, reconstruction_loss
 
         c = self.config
         named = {
@@ -207,7 +207,7 @@ class RqVae(Tokenizer):
         import torch
 
         from tokbench.nn.devices import resident
-        from tokbench.nn.fit import train_quantizer
+        from tokbench.nn.quantizer.fit import train_quantizer
 
         require_items(self.name, len(catalog), self.config.codebook_size)
         generator = torch.Generator().manual_seed(seed)
@@ -231,8 +231,8 @@ class RqVae(Tokenizer):
 
     def untrained(self, input_dim: int, generator: torch.Generator) -> QuantizedAutoencoder:
         """Encoder, quantizer and decoder before training."""
-        from tokbench.nn.fit import QuantizedAutoencoder
-        from tokbench.nn.residual import ResidualQuantizer
+        from tokbench.nn.quantizer.fit import QuantizedAutoencoder
+        from tokbench.nn.quantizer.residual import ResidualQuantizer
 
         c = self.config
         quantizer = ResidualQuantizer(
@@ -247,13 +247,13 @@ class RqVae(Tokenizer):
 
     def schedule(self) -> Schedule:
         """The training loop's share of the options."""
-        from tokbench.nn.fit import Schedule
+        from tokbench.nn.quantizer.fit import Schedule
 
         return Schedule(**{f.name: getattr(self.config, f.name) for f in fields(Schedule)})
 
     def watch(self, x: torch.Tensor) -> CollapseWatch:
         """What stops the training of a collapsed quantizer on x [N, D]."""
-        from tokbench.nn.codebooks import CollapseWatch
+        from tokbench.nn.quantizer.codebooks import CollapseWatch
 
         c = self.config
         return CollapseWatch.over(

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tokbench import stages
 from tokbench.api import Runtime
 from tokbench.datasets.folder import Folder, find_folder
 from tokbench.datasets.prepared import data_roots
-from tokbench.datasets.synth import synthesize
 from tokbench.datasets.toy import Toy
 from tokbench.encoders.tfidf import Tfidf
-from tokbench.splits import Split
+from tokbench.ingest.synth import synthesize
+from tokbench.pipeline import stages
+from tokbench.scoring.splits import Split
 from tokbench.tokenizers.hierarchical_kmeans import HierarchicalKMeans
 from tokbench.types import Catalog, Dataset, SemanticIds
 

@@ -11,8 +11,8 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tokbench.nn.packing import Ints, Packer, Windows
-from tokbench.nn.transformer import START, Size, Transformer
+from tokbench.nn.transformer.packing import Ints, Packer, Windows
+from tokbench.nn.transformer.t5 import START, Size, Transformer
 
 NAME = f"transformers {transformers.__version__} T5ForConditionalGeneration"
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
-from tokbench.nn.beam import PrefixTree
-from tokbench.nn.packing import IGNORED, Windows, sequence_windows
-from tokbench.nn.transformer import Size
+from tokbench.nn.transformer.beam import PrefixTree
+from tokbench.nn.transformer.packing import IGNORED, Windows, sequence_windows
+from tokbench.nn.transformer.t5 import Size
 from tokbench.testing import assert_conforms
 from tokbench.types import Catalog, Histories, Queries, SemanticIds, Sequences
 from tokbench_causal import Causal, CausalModel

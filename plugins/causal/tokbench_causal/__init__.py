@@ -143,7 +143,7 @@ class CausalModel(GeneratorModel):
     """A trained network and the tuples it may write."""
 
     def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
-        from tokbench.nn.transformer import START, Size
+        from tokbench.nn.transformer.t5 import START, Size
         from tokbench_causal.network import Network
 
         self.config, self.ids, self.start = config, ids, START
@@ -180,7 +180,7 @@ class CausalModel(GeneratorModel):
         nothing is padded."""
         import torch
 
-        from tokbench.nn.beam import PrefixTree
+        from tokbench.nn.transformer.beam import PrefixTree
         from tokbench_causal.network import search
 
         tree = PrefixTree.of(self.tuple_tokens, device)
@@ -218,8 +218,8 @@ def _fit(
     model: CausalModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
 ) -> None:
     """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.packing import sequence_windows
-    from tokbench.nn.seq2seq import Recipe
+    from tokbench.nn.training.seq2seq import Recipe
+    from tokbench.nn.transformer.packing import sequence_windows
     from tokbench_causal.training import Rows, train_epochs
 
     config = model.config

@@ -1,7 +1,7 @@
 """The decoder-only network and its search over the tuples that exist.
 
-One stack of self-attention layers, T5's as in tokbench.nn.transformer, with a causal mask; logits
-at a position say which token comes next.
+One stack of self-attention layers, as in tokbench.nn.transformer.t5, with a causal mask; logits at a
+position say which token comes next.
 
 Axes: B sequences, S tokens, W beams, H heads, V vocabulary.
 """
@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tokbench.nn.beam import PrefixTree, children
-from tokbench.nn.transformer import Attention, EncoderLayer, RelativeBias, RMSNorm, Size, attend
+from tokbench.nn.transformer.beam import PrefixTree, children
+from tokbench.nn.transformer.t5 import Attention, EncoderLayer, RelativeBias, RMSNorm, Size, attend
 
 Past = list[tuple[Tensor, Tensor]]  # per layer: keys and values
 

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tokbench.nn.packing import IGNORED, Ints, Windows, pack
-from tokbench.nn.seq2seq import Recipe, learning_rate
-from tokbench.nn.transformer import START
+from tokbench.nn.training.seq2seq import Recipe, learning_rate
+from tokbench.nn.transformer.packing import IGNORED, Ints, Windows, pack
+from tokbench.nn.transformer.t5 import START
 from tokbench_causal.network import Network
 
 

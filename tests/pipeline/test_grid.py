@@ -1,0 +1,153 @@
+"""The grid: shared stages, failures as values, resumption, and honest plans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.components import CALLS, Failing, registry_of
+from tokbench.pipeline.executor import Place
+from tokbench.pipeline.grid import plan_grid, run_grid
+from tokbench.pipeline.resolve import make_request
+from tokbench.schema.record import Record, read_records
+
+
+def place_in(folder: Path) -> Place:
+    return Place(folder / "results", folder / "cache")
+
+
+def run_tiny(folder: Path, *extra: Any, **fields: Any) -> list[Record]:
+    CALLS.clear()
+    return run_grid(tiny_request(**fields), place_in(folder), registry=registry_of(*extra))
+
+
+def tiny_request(**fields: Any) -> Any:
+    request = {"datasets": ("tiny",), "tokenizers": ("hashed",), "generators": ("echo",),
+               "encoder": "letters"} | fields  # fmt: skip
+    return make_request(**request)
+
+
+def test_cells_share_the_stages_whose_inputs_are_equal(tmp_path: Path) -> None:
+    run_tiny(
+        tmp_path,
+        tokenizers=("hashed", "hashed:wide"),
+        collision_policies=("none", "extra-token"),
+        baselines=False,
+    )
+    assert CALLS.count("encode") == 1
+    assert CALLS.count("tokenize") == 2, "one per tokenizer, not per policy"
+    assert CALLS.count("train") == 4
+
+
+def test_a_cell_with_a_record_is_not_run_again(tmp_path: Path) -> None:
+    first = run_tiny(tmp_path)
+    again = run_tiny(tmp_path)
+    assert CALLS == []
+    assert again == first
+
+
+def test_without_its_record_a_cell_comes_out_the_same_from_the_store(tmp_path: Path) -> None:
+    first = run_tiny(tmp_path)
+    for path in (tmp_path / "results").rglob("*.json"):
+        path.unlink()
+    again = run_tiny(tmp_path)
+    assert CALLS == [], "every stage was ready"
+    assert [r.outcome_digest() for r in again] == [r.outcome_digest() for r in first]
+    assert all(cost.reused for record in again for cost in record.provenance.costs.values())
+
+
+def test_a_seed_that_gives_the_same_codes_shares_what_follows(tmp_path: Path) -> None:
+    """Keys are content: two tokenizers with equal codes have one address stage."""
+    run_tiny(tmp_path, baselines=False)
+    before = len(list((tmp_path / "cache/store/address").iterdir()))
+    run_tiny(tmp_path, baselines=False, beam_width=51)
+    assert len(list((tmp_path / "cache/store/address").iterdir())) == before
+    assert CALLS == ["generate"]
+
+
+def test_a_failing_cell_is_a_value_and_the_grid_goes_on(tmp_path: Path) -> None:
+    records = run_tiny(
+        tmp_path, ("tokenizer", Failing), tokenizers=("failing", "hashed"), baselines=False
+    )
+    assert [record.status for record in records] == ["failed", "done"]
+    assert records[0].error is not None
+    assert "a stranger's mistake" in records[0].error
+    assert "components.py" in records[0].error
+    assert len(read_records(tmp_path / "results")) == 2
+
+
+def test_a_failed_cell_is_tried_again(tmp_path: Path) -> None:
+    run_tiny(tmp_path, ("tokenizer", Failing), tokenizers=("failing",), baselines=False)
+    (again,) = run_tiny(tmp_path, ("tokenizer", Failing), tokenizers=("failing",), baselines=False)
+    assert again.status == "failed"
+    assert len(read_records(tmp_path / "results")) == 1
+
+
+def test_a_plan_builds_nothing_and_knows_what_is_ready(tmp_path: Path) -> None:
+    request, place, registry = tiny_request(baselines=False), place_in(tmp_path), registry_of()
+    CALLS.clear()
+    (planned,) = plan_grid(request, place, registry=registry)
+    assert (planned.ready, planned.recorded, CALLS) == ((), False, [])
+    assert planned.example == "i0"
+    assert not (tmp_path / "cache").exists()
+    run_tiny(tmp_path, baselines=False)
+    (planned,) = plan_grid(tiny_request(baselines=False, beam_width=51), place, registry=registry)
+    assert planned.ready == ("embed", "tokenize", "address", "train")
+    (planned,) = plan_grid(request, place, registry=registry)
+    assert planned.recorded
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.pipeline.test_grid import place_in, tiny_request
+from tests.components import registry_of
+from tokbench.pipeline.grid import run_grid
+print("go", flush=True)
+run_grid(tiny_request(seeds=tuple(range(6))), place_in(Path(sys.argv[1])), registry=registry_of())
+"""
+
+
+def test_a_run_killed_anywhere_ends_the_same_when_started_again(tmp_path: Path) -> None:
+    """Kill the grid at growing delays until it once completes; compare with one never killed."""
+    calm, hunted = tmp_path / "calm", tmp_path / "hunted"
+    whole = run_tiny(calm, seeds=tuple(range(6)))
+    delay, kills = 0.03, 0
+    for _ in range(25):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(hunted)],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(delay)
+        done = child.poll() is not None
+        if not done:
+            os.kill(child.pid, signal.SIGKILL)
+            kills += 1
+        child.wait()
+        child.stdout.close()
+        if done:
+            break
+        delay *= 1.4
+    assert kills > 0, "the test killed nothing: start with a shorter delay"
+    found = {record.run_id: record for record in read_records(hunted / "results")}
+    assert found.keys() == {record.run_id for record in whole}
+    for record in whole:
+        assert found[record.run_id].outcome_digest() == record.outcome_digest()
+    assert not list((hunted / "cache/store/partial").iterdir())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_fresh_runs_agree_bit_for_bit(tmp_path: Path, seed: int) -> None:
+    one = run_tiny(tmp_path / "one", seeds=(seed,))
+    two = run_tiny(tmp_path / "two", seeds=(seed,))
+    assert [r.outcome_digest() for r in one] == [r.outcome_digest() for r in two]

@@ -1,0 +1,1 @@
+"""Raw and foreign files in, the items.jsonl / sequences.jsonl folder out."""

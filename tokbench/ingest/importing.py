@@ -1,0 +1,221 @@
+"""Other people's layouts to a dataset folder: items.jsonl, sequences.jsonl and import.json.
+
+Everything is kept: users of one item, items without text and repeated interactions come along, and
+`Imported` counts them. What to leave out is decided when the folder is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tokbench.api import Progress, Quiet
+from tokbench.datasets.folder import TEMPLATE
+from tokbench.datasets.jsonl import stop
+from tokbench.datasets.layout import ITEMS, SEQUENCES, SHORTEST
+from tokbench.datasets.text import clauses, render
+from tokbench.errors import ConfigError, DatasetError, listed
+from tokbench.ingest.download import sha256_of
+from tokbench.ingest.formats import (
+    csv_tables,
+    folder_layout,
+    lc_rec,
+    parquet_tables,
+    recbole,
+)
+from tokbench.ingest.formats.columns import Columns
+from tokbench.ingest.formats.gathering import Files, Format, Gathering, UnknownItems
+from tokbench.ingest.official.prepare import written_at_once
+from tokbench.ingest.official.recipe import Events, Statistics, count
+from tokbench.ingest.writing import json_line, open_for_lines, write_sequences
+
+FormatName = Literal["auto", "folder", "lc-rec", "recbole", "csv", "parquet"]
+FORMATS: Mapping[str, Format] = {  # the surest to recognise come first
+    "folder": folder_layout,
+    "lc-rec": lc_rec,
+    "recbole": recbole,
+    "parquet": parquet_tables,
+    "csv": csv_tables,
+}
+IMPORT = "import.json"
+WORDING = clauses(TEMPLATE)
+RECOGNISED = (
+    "recognised are items.jsonl with sequences.jsonl, X.inter.json with X.item.json, X.inter with "
+    "X.item, and two tables in csv, tsv or parquet"
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported, and what a run of it will ask to be told."""
+
+    format: str
+    files: Files
+    statistics: Statistics
+    catalogue: int  # items written, those without interactions included
+    textless: int  # of them, items in which the folder's own template finds nothing
+    unknown_items: int  # of them, items that only the interactions name
+    short_users: int  # users with too few items for leave-one-out
+    duplicate_rows: int  # events with user, item and time of another; kept
+    times: Literal["none", "as given", "millionths"]
+
+
+@dataclass
+class _Catalogue:
+    """Counts of the items that pass through."""
+
+    items: int = 0
+    textless: int = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.items += 1
+        self.textless += not render(WORDING, row)
+
+
+def import_data(
+    source: Path,
+    out: Path,
+    *,
+    form: FormatName = "auto",
+    items: Path | None = None,
+    columns: Columns | None = None,
+    unknown_items: UnknownItems = "error",
+    progress: Progress | None = None,
+) -> Imported:
+    """Write the dataset that `source` holds, a folder or a file of interactions, to `out`.
+
+    `items` names the items file where it does not lie beside the other. Interactions are sorted
+    by time, those of equal time stay in file order. Raises DatasetError at the first fault, with
+    file and line, and then leaves nothing behind.
+    """
+    progress = progress or Quiet()
+    if out.exists():
+        raise DatasetError("exists already", path=out, remedy="remove it or choose another folder")
+    name, files = find_files(source, form, items)
+    catalogue = _Catalogue()
+    with written_at_once(out) as folder:
+        with open_for_lines(folder / ITEMS) as stream:
+
+            def write(row: dict[str, Any]) -> None:
+                catalogue.add(row)
+                stream.write(json_line(row))
+
+            gathering = Gathering(write, unknown_items, stop)
+            gather(gathering, FORMATS[name], files, columns or Columns())
+        events = gathering.sorted()
+        write_sequences(
+            folder / SEQUENCES,
+            *(events.user, events.item),
+            *(list(gathering.users), list(gathering.items)),
+            times=events.time,
+        )
+        done = _summary(name, files, catalogue, gathering, events)
+        _write_summary(folder / IMPORT, done, progress)
+    return done
+
+
+def find_problems(
+    source: Path,
+    *,
+    form: FormatName = "auto",
+    items: Path | None = None,
+    columns: Columns | None = None,
+    unknown_items: UnknownItems = "error",
+) -> list[DatasetError]:
+    """Every fault that importing `source` would meet, in the order of reading; writes nothing."""
+    found: list[DatasetError] = []
+    try:
+        name, files = find_files(source, form, items)
+        gathering = Gathering(lambda row: None, unknown_items, _Once(found))
+        gather(gathering, FORMATS[name], files, columns or Columns())
+        gathering.sorted()
+    except DatasetError as error:
+        if not found or error.problem not in (NO_ITEMS, NO_INTERACTIONS):
+            found.append(error)  # nothing left is no news where the faults are listed
+    return found
+
+
+NO_ITEMS = "no items"
+NO_INTERACTIONS = "no interactions"
+
+
+class _Once:
+    """A `fault` that collects each sentence once: a file may be read by more than one reader."""
+
+    def __init__(self, found: list[DatasetError]) -> None:
+        self.found, self.said = found, {str(error) for error in found}
+
+    def __call__(self, error: DatasetError) -> None:
+        if str(error) not in self.said:
+            self.said.add(str(error))
+            self.found.append(error)
+
+
+def find_files(source: Path, form: FormatName, items: Path | None) -> tuple[str, Files]:
+    """The format of `source`, and its files. Raises DatasetError where it is none of ours."""
+    if not source.exists():
+        raise DatasetError("no such file or folder", path=source)
+    if form != "auto" and form not in FORMATS:
+        raise ConfigError(f"unknown format {form!r}; allowed: auto, {listed(list(FORMATS))}")
+    names = list(FORMATS) if form == "auto" else [form]
+    for name in names:
+        files = FORMATS[name].find(source, items)
+        if files is not None:
+            return name, files
+    what = "no dataset of a known format" if form == "auto" else f"no dataset of format {form}"
+    raise DatasetError(what, path=source, remedy=RECOGNISED)
+
+
+def needs_import(path: Path, form: FormatName) -> bool:
+    """Whether `path` has to be imported before it can be run: it is there, and no dataset folder.
+
+    A format given by name is taken at its word.
+    """
+    if form != "auto":
+        return form != "folder"
+    return path.exists() and not (path / ITEMS).is_file() and not (path / SEQUENCES).is_file()
+
+
+def gather(gathering: Gathering, form: Format, files: Files, columns: Columns) -> None:
+    """Read both files. Raises DatasetError where no item or no interaction is left."""
+    for item in form.read_items(files.items, columns, gathering.fault):
+        gathering.add_item(item, files.items)
+    if not gathering.items:
+        raise DatasetError(NO_ITEMS, path=files.items)
+    for event in form.read_events(files.interactions, columns, gathering.fault):
+        gathering.add_event(event, files.interactions)
+    if not gathering.user:
+        raise DatasetError(NO_INTERACTIONS, path=files.interactions)
+
+
+def _summary(
+    name: str, files: Files, catalogue: _Catalogue, gathering: Gathering, events: Events
+) -> Imported:
+    times: Literal["none", "as given", "millionths"] = "none"
+    if events.time is not None:
+        times = "millionths" if any(gathering.millionths) else "as given"
+    return Imported(
+        format=name,
+        files=files,
+        statistics=count(events),
+        catalogue=catalogue.items,
+        textless=catalogue.textless,
+        unknown_items=gathering.notes.unknown_items,
+        short_users=int((np.bincount(events.user) < SHORTEST).sum()),
+        duplicate_rows=gathering.notes.duplicate_rows,
+        times=times,
+    )
+
+
+def _write_summary(path: Path, done: Imported, progress: Progress) -> None:
+    content = asdict(done)
+    content["files"] = [
+        {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file, progress)}
+        for file in done.files
+    ]
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=True) + "\n", "utf-8")

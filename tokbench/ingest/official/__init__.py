@@ -1,0 +1,1 @@
+"""The datasets' own files, as their publishers give them."""

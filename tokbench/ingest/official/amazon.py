@@ -1,0 +1,151 @@
+"""Amazon reviews in their official files: releases 2014, 2018 and 2023, one product category each.
+
+ratings   csv without header. 2014: user,item,rating,time; 2018: item,user,rating,time (seconds)
+reviews   a json object a line; 2014 and 2018: reviewerID, asin, unixReviewTime (seconds);
+          2023: user_id, parent_asin, timestamp (milliseconds)
+metadata  2014: Python literals, not json; 2018 and 2023: json
+
+He & McAuley, WWW 2016; Ni, Li & McAuley, EMNLP 2019; Hou et al., arXiv 2403.03952.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokbench.api import Progress
+from tokbench.errors import DatasetError
+from tokbench.ingest.lines import read_lines
+from tokbench.ingest.official.mind import Indexed
+from tokbench.ingest.official.recipe import Log
+
+OFFICIAL = "is it the official file?"
+TIME_LIMIT = 2**62
+
+
+def read_ratings(path: Path, release: str, progress: Progress) -> Log:
+    """The log of a ratings csv: one event per line."""
+    gather = _Gather()
+    for line, text in read_lines(path, progress):
+        if not text.strip():
+            continue
+        fields = text.split(",")
+        if len(fields) != 4:
+            problem = f"{len(fields)} fields, ratings have 4"
+            raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
+        user, item = (fields[1], fields[0]) if release == "2018" else (fields[0], fields[1])
+        gather.add(user, item, fields[3], path, line)
+    return gather.log()
+
+
+def read_reviews(path: Path, progress: Progress) -> Log:
+    """The log of a reviews file of any release."""
+    gather = _Gather()
+    for line, row in read_rows(path, progress):
+        user = row.get("reviewerID", row.get("user_id"))
+        item = row.get("parent_asin", row.get("asin"))
+        gather.add(user, item, row.get("unixReviewTime", row.get("timestamp")), path, line)
+    return gather.log()
+
+
+class _Gather:
+    """Collects events in arrays: about 24 bytes each, besides the names."""
+
+    def __init__(self) -> None:
+        self.users, self.items = Indexed(), Indexed()
+        self.user, self.item, self.time = array("q"), array("q"), array("q")
+
+    def add(self, user: object, item: object, time: object, path: Path, line: int) -> None:
+        for name, value in (("user", user), ("item", item)):
+            if not isinstance(value, str) or not value:
+                raise DatasetError(f"no {name} id", path=path, line=line, remedy=OFFICIAL)
+        try:
+            moment = int(time)  # type: ignore[call-overload]
+        except (TypeError, ValueError):
+            moment = TIME_LIMIT
+        if abs(moment) >= TIME_LIMIT:
+            problem = f"{str(time)[:40]!r} is no time"
+            raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
+        self.user.append(self.users[str(user)])
+        self.item.append(self.items[str(item)])
+        self.time.append(moment)
+
+    def log(self) -> Log:
+        arrays = [np.array(column, np.int64) for column in (self.user, self.item, self.time)]
+        return Log(list(self.users), list(self.items), *arrays)
+
+
+def read_items(path: Path, progress: Progress) -> Iterator[dict[str, Any]]:
+    """The products of a metadata file, each once, with the fields it has of: item_id, title, type
+    (the department), brand, categories (the longest path), description."""
+    seen: set[str] = set()
+    for line, row in read_rows(path, progress):
+        item_id = row.get("parent_asin", row.get("asin"))
+        if not isinstance(item_id, str) or not item_id:
+            raise DatasetError("no item id", path=path, line=line, remedy=OFFICIAL)
+        if item_id not in seen:
+            seen.add(item_id)
+            yield {"item_id": item_id} | product(row)
+
+
+def product(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the releases call by different names, under one; empty fields are left out."""
+    categories = longest_path(row.get("categories") or row.get("category"))
+    description = row.get("description")
+    if isinstance(description, list):
+        description = " ".join(part for part in description if isinstance(part, str))
+    rank = row.get("salesRank")
+    ranked = next(iter(rank), None) if isinstance(rank, dict) else None
+    fields = {
+        "title": row.get("title"),
+        "type": row.get("main_category") or row.get("main_cat") or ranked,
+        "brand": row.get("brand") or row.get("store"),
+        "description": description,
+    }
+    found: dict[str, Any] = {
+        name: value for name, value in fields.items() if isinstance(value, str) and value.strip()
+    }
+    return {"title": ""} | found | ({"categories": categories} if categories else {})
+
+
+def longest_path(categories: object) -> list[str]:
+    """The most detailed of a product's category paths (2014 lists several), [] without one."""
+    if not isinstance(categories, list):
+        return []
+    paths = [path for path in categories if isinstance(path, list)] or [categories]
+    named = [[name for name in path if isinstance(name, str) and name] for path in paths]
+    return max(named, key=len)
+
+
+def read_rows(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) for each line, be it json or a Python literal."""
+    for line, text in read_lines(path, progress):
+        if not text.strip():
+            continue
+        row = parse_row(text)
+        if not isinstance(row, dict):
+            problem = "neither a json object nor a Python dict"
+            raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
+        yield line, row
+
+
+def parse_row(text: str) -> object:
+    """The value of a line, None for one that cannot be read. Never runs code."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # odd escapes in titles
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None

@@ -1,0 +1,250 @@
+"""Raw files to a dataset folder: items.jsonl, sequences.jsonl and recipe.json, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokbench.api import Progress, Quiet
+from tokbench.datasets.layout import ITEMS, SEQUENCES
+from tokbench.datasets.text import clean
+from tokbench.errors import ConfigError, DatasetError, listed
+from tokbench.ingest.download import sha256_of
+from tokbench.ingest.official import amazon, mind
+from tokbench.ingest.official.official import Official, Source, official
+from tokbench.ingest.official.raw_files import at_hand, locate, needed_files
+from tokbench.ingest.official.recipe import (
+    Events,
+    Log,
+    Mask,
+    Recipe,
+    Statistics,
+    apply,
+    count,
+    distance,
+)
+from tokbench.ingest.writing import json_line, write_sequences
+
+RECIPE = "recipe.json"
+DAY = 86_400  # seconds
+
+
+def prepare(
+    name: str,
+    *,
+    out: Path,
+    raw: Path | None = None,
+    downloads: Path | None = None,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Statistics:
+    """Make the folder `out` of the dataset `name` and return its counts.
+
+    Raw files are taken from `raw`, or else downloaded to `downloads`. `recipe` defaults to the
+    dataset's. Raises DatasetError where a file is missing or damaged or `out` exists already.
+    """
+    entry = official(name)
+    recipe = entry.recipe if recipe is None else recipe
+    progress = progress or Quiet()
+    if out.exists():
+        raise DatasetError("exists already", path=out, remedy="remove it or choose another folder")
+    source = source_of(entry, recipe)
+    paths = [locate(file, source, raw, downloads, progress) for file in source.files]
+    log = read_log(source, paths, recipe.stream, progress)
+    with written_at_once(out) as folder:
+        spool = folder / "spool.jsonl"
+        titled = spool_items(read_items(source, paths, progress), log, spool)
+        events = apply(log, recipe, titled)
+        if not len(events.user):
+            raise DatasetError("the recipe leaves nothing", path=out, remedy="loosen its bounds")
+        write_items(folder / ITEMS, spool, log, events)
+        write_events(folder / SEQUENCES, log, events, source.release)
+        spool.unlink()
+        statistics = count(events)
+        write_recipe(folder / RECIPE, entry, recipe, statistics, paths, progress)
+    return statistics
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe of the grid and how near its counts come to the published ones."""
+
+    recipe: Recipe
+    statistics: Statistics
+    distance: float
+
+
+def recipes(
+    name: str,
+    *,
+    raw: Path | None = None,
+    downloads: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Candidate]:
+    """The counts of every recipe of the grid whose raw files are at hand, nearest first.
+
+    With `downloads`, the files of the default recipe are downloaded where they are missing.
+    """
+    entry = official(name)
+    progress = progress or Quiet()
+    found: list[Candidate] = []
+    used: list[list[Path]] = []
+    for source_name, source in entry.sources.items():
+        grid = [recipe for recipe in entry.grid if recipe.source == source_name]
+        wanted = raw is None and source_name == entry.recipe.source
+        if not grid or not (wanted or at_hand(source, raw or downloads)):
+            continue
+        paths = [locate(file, source, raw, downloads, progress) for file in source.files]
+        if paths in used:  # an unpacked part without its name: taken for the first source it fits
+            continue
+        used.append(paths)
+        found += _tried(entry, source, paths, grid, progress)
+    if not found:
+        folder = raw or downloads
+        remedy = needed_files(entry.sources[entry.recipe.source])
+        raise DatasetError("holds the files of no source", path=folder, remedy=remedy)
+    return sorted(found, key=lambda candidate: candidate.distance)
+
+
+def _tried(
+    entry: Official,
+    source: Source,
+    paths: Sequence[Path],
+    grid: Sequence[Recipe],
+    progress: Progress,
+) -> Iterator[Candidate]:
+    known: set[str] = {
+        row["item_id"] for row in read_items(source, paths, progress) if has_title(row)
+    }
+    for stream in dict.fromkeys(recipe.stream for recipe in grid):
+        log = read_log(source, paths, stream, progress)
+        titled = np.array([item in known for item in log.items], np.bool_)
+        for recipe in grid:
+            if recipe.stream == stream:
+                statistics = count(apply(log, recipe, titled))
+                yield Candidate(recipe, statistics, distance(statistics, entry.published))
+
+
+def source_of(entry: Official, recipe: Recipe) -> Source:
+    """The source a recipe names. Raises ConfigError listing those there are."""
+    if recipe.source not in entry.sources:
+        raise ConfigError(
+            f"recipe of {entry.name!r}: unknown source {recipe.source!r}; "
+            f"allowed: {listed(list(entry.sources))}"
+        )
+    return entry.sources[recipe.source]
+
+
+def read_log(source: Source, paths: Sequence[Path], stream: str, progress: Progress) -> Log:
+    """The interactions of a source."""
+    if source.release == "mind":
+        return mind.read_log(paths, stream, progress)
+    if ".csv" in paths[0].suffixes:
+        return amazon.read_ratings(paths[0], source.release, progress)
+    return amazon.read_reviews(paths[0], progress)
+
+
+def read_items(
+    source: Source, paths: Sequence[Path], progress: Progress
+) -> Iterable[dict[str, Any]]:
+    """The items of a source, each once."""
+    if source.release == "mind":
+        return mind.read_news(paths, progress)
+    return amazon.read_items(paths[1], progress)
+
+
+def has_title(row: Mapping[str, Any]) -> bool:
+    """Whether the item has a title once entities and markup are gone."""
+    return bool(clean(row.get("title")))
+
+
+def spool_items(rows: Iterable[dict[str, Any]], log: Log, path: Path) -> Mask:
+    """Write the items that the log knows to a file, and say which of the log's have a title [N]."""
+    index = {item: n for n, item in enumerate(log.items)}
+    titled = np.zeros(len(index), np.bool_)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            n = index.get(row["item_id"])
+            if n is not None:
+                titled[n] = has_title(row)
+                file.write(json_line(row))
+    return titled
+
+
+def write_items(path: Path, spool: Path, log: Log, events: Events) -> None:
+    """items.jsonl: the items that occur in the events; those without metadata come last."""
+    kept = {log.items[n] for n in np.unique(events.item)}
+    with (
+        spool.open(encoding="utf-8", newline="\n") as rows,
+        path.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for text in rows:
+            item_id = json.loads(text)["item_id"]
+            if item_id in kept:
+                kept.remove(item_id)
+                file.write(text)
+        for item_id in sorted(kept):
+            file.write(json_line({"item_id": item_id, "title": ""}))
+
+
+def write_events(path: Path, log: Log, events: Events, release: str) -> None:
+    """sequences.jsonl, with `days` where events have times in seconds, `times` where in ms."""
+    times, called = events.time, "times"
+    if times is not None and release != "2023":
+        times, called = times // DAY, "days"
+    write_sequences(
+        path, events.user, events.item, log.users, log.items, times=times, times_called=called
+    )
+
+
+def write_recipe(
+    path: Path,
+    entry: Official,
+    recipe: Recipe,
+    statistics: Statistics,
+    paths: Sequence[Path],
+    progress: Progress,
+) -> None:
+    """recipe.json: what was done to which bytes, what came out, and what was published."""
+    files = [file for path in paths for file in (_tables(path) if path.is_dir() else [path])]
+    content = {
+        "dataset": entry.name,
+        "recipe": recipe.model_dump(),
+        "statistics": asdict(statistics),
+        "published": asdict(entry.published),
+        "raw": [
+            {
+                "file": file.name,
+                "bytes": file.stat().st_size,
+                "sha256": sha256_of(file, progress),
+            }
+            for file in files
+        ],
+    }
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [folder / "behaviors.tsv", folder / "news.tsv"]
+
+
+@contextmanager
+def written_at_once(out: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `out` at the end, or vanishes when something goes wrong."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        folder.rename(out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

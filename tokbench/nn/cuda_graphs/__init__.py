@@ -1,0 +1,1 @@
+"""Steps recorded once and replayed on a CUDA device."""

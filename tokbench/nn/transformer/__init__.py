@@ -1,0 +1,1 @@
+"""Attention networks over tokens, and the search that writes tuples."""

@@ -1,0 +1,111 @@
+"""From what the stages of a cell made to what its record says: every figure, and per-user data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench.api import Metric
+from tokbench.pipeline import stages
+from tokbench.schema.record import Cost, Outcome, Packed, figures_of, pack_placement
+from tokbench.scoring import decoding
+from tokbench.scoring.query_facts import item_frequency, query_facts
+from tokbench.scoring.splits import Split
+from tokbench.stats.bootstrap import bootstrap
+from tokbench.types import Beams, Dataset, Floats, SemanticIds, digest
+
+State = dict[str, NDArray[Any]]
+
+
+class Made(NamedTuple):
+    """What the stored stages of one cell gave."""
+
+    embeddings: Floats
+    raw: SemanticIds  # as the tokenizer made them
+    ids: SemanticIds  # after the collision policy
+    state: State
+    beams: Beams
+    measures: dict[str, float]  # intrinsic figures of `raw`
+    told: dict[str, float]  # `parameters` and decoder figures, where the tokenizer tells
+    searched: dict[str, NDArray[Any]]  # beam against exhaustive search, [S] each
+    costs: dict[str, Cost]
+    curves: dict[str, list[dict[str, float]]]
+
+
+def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[Metric]) -> Outcome:
+    """place and score, and what follows from the data alone."""
+    test, raw, ids = split.test, made.raw, made.ids
+    placement = stages.place(made.beams, ids, test.targets)
+    longest = decoding.shared_prefix(made.beams, ids, test.targets)
+    figures = stages.score(placement, ids, made.embeddings, metrics)
+    figures |= raw_collisions(raw) | made.measures | decoding.survival(longest, ids.levels)
+    figures |= {name: value for name, value in made.told.items() if name != "parameters"}
+    facts = query_facts(dataset, split) | {"shared_prefix": longest}
+    frequency = np.sort(item_frequency(dataset, split))[::-1]
+    return Outcome(
+        users=len(test),
+        items=len(dataset.item_ids),
+        interactions=len(dataset.interactions.items),
+        digests=digests_of(made, dataset, split),
+        figures=figures_of(figures, intervals_of(figures))
+        | figures_of(made.searched, intervals_of(made.searched)),
+        placement=pack_placement(placement),
+        codes=Packed.of(ids.codes),
+        level_sizes=ids.level_sizes,
+        curves=made.curves,
+        raw_codes=None if raw.digest() == ids.digest() else Packed.of(raw.codes),
+        queries={name: Packed.of(values) for name, values in facts.items()},
+        item_frequency=Packed.of(frequency),
+        sizes=sizes_of(made, split),
+    )
+
+
+def sizes_of(made: Made, split: Split) -> dict[str, int]:
+    """The SIZES that are known."""
+    sizes = {
+        "tokens_per_item": made.ids.levels,
+        "training_sequences": len(split.histories.train),
+        "generator_parameters": sum(array.size for array in made.state.values()),
+    }
+    if "parameters" in made.told:
+        sizes["tokenizer_parameters"] = int(made.told["parameters"])
+    return sizes
+
+
+def digests_of(made: Made, dataset: Dataset, split: Split) -> dict[str, str]:
+    """Content digests of the data and of what each stage produced."""
+    return {
+        "dataset": dataset.digest(),
+        "split": split.digest(),
+        "embed": digest(made.embeddings),
+        "tokenize": made.raw.digest(),
+        "address": made.ids.digest(),
+        "train": state_digest(made.state),
+        "generate": digest(made.beams),
+    }
+
+
+def state_digest(state: State) -> str:
+    """Content digest of a model's named arrays."""
+    return digest(tuple((name, state[name]) for name in sorted(state)))
+
+
+def raw_collisions(ids: SemanticIds) -> dict[str, float]:
+    """Collision figures of the tokenizer itself, before the collision policy."""
+    _, _, sizes = ids.groups()
+    return {
+        "raw/duplicate_rate": 1.0 - len(sizes) / len(ids),
+        "raw/items_in_collision": float(sizes[sizes > 1].sum() / len(ids)),
+    }
+
+
+def intervals_of(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals over users, one resampling for all figures."""
+    names = [name for name, value in figures.items() if isinstance(value, np.ndarray)]
+    if not names:
+        return {}
+    low, high = bootstrap(np.stack([figures[name] for name in names], axis=1))
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}

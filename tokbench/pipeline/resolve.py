@@ -1,0 +1,305 @@
+"""What a user asked for, checked and made complete: a request becomes the cells of a grid.
+
+Everything wrong with a request (unknown names, options, presets, values out of bounds) is raised
+here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from tokbench.api import Component, DatasetSource
+from tokbench.datasets.folder import find_folder
+from tokbench.datasets.prepared import data_roots
+from tokbench.errors import ConfigError, UnknownComponentError, listed
+from tokbench.pipeline.overrides import Overrides
+from tokbench.registry.registry import Entry, Registry
+from tokbench.schema.run_spec import (
+    BASELINE_TOKENIZER,
+    BASELINES,
+    TRAINED_BASELINES,
+    ComponentSpec,
+    Frozen,
+    RunSpec,
+)
+from tokbench.scoring.collisions import POLICIES
+
+
+class Request(Frozen):
+    """What a user asks for: the axes of a grid and the overrides."""
+
+    datasets: tuple[str, ...]
+    tokenizers: tuple[str, ...]
+    generators: tuple[str, ...] = ("tiger",)
+    encoder: str = "sentence-transformers"
+    seeds: tuple[int, ...] = (0,)  # each for tokenizer and generator alike
+    tokenizer_seeds: tuple[int, ...] = ()  # given either of these, the two axes are crossed,
+    generator_seeds: tuple[int, ...] = ()  # `seeds` standing in for the one left out
+    profile: Literal["paper", "quick", "toy"] = "paper"
+    protocol: Literal["leave-one-out", "temporal"] = "leave-one-out"
+    collision_policies: tuple[str, ...] = ("nearest-free",)
+    beam_width: int = Field(100, ge=1, le=1000)  # benchmarks/speed/results.md, beam_width
+    baselines: bool = True
+    overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
+
+    def seed_pairs(self) -> list[tuple[int, int]]:
+        """(tokenizer seed, generator seed) of every repetition."""
+        if not (self.tokenizer_seeds or self.generator_seeds):
+            return [(seed, seed) for seed in self.seeds]
+        return list(itertools.product(self.tokenizer_seeds or self.seeds, self.generator_axis()))
+
+    def generator_axis(self) -> tuple[int, ...]:
+        """Every generator seed."""
+        return self.generator_seeds or self.seeds
+
+
+def make_request(**fields: Any) -> Request:
+    """A Request, with pydantic's findings as one ConfigError sentence."""
+    try:
+        return Request(**fields)
+    except ValidationError as error:
+        findings = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        ]
+        allowed = listed([*Request.model_fields])
+        raise ConfigError(f"request: {'; '.join(findings)}; fields: {allowed}") from error
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A RunSpec with the live components it names."""
+
+    spec: RunSpec
+    dataset: Any
+    encoder: Any
+    tokenizer: Any
+    generator: Any
+    public: bool  # False when a single plugin file takes part: such a row is marked
+
+
+def resolve(request: Request, registry: Registry) -> list[Cell]:
+    """Every cell of the grid, checked and complete, baselines first.
+
+    Raises ConfigError or UnknownComponentError before anything runs.
+    """
+    overrides = Overrides.parse(request.overrides)
+    for policy in request.collision_policies:
+        if policy not in POLICIES:
+            raise ConfigError(
+                f"unknown collision policy {policy!r}; allowed: {listed(list(POLICIES))}"
+            )
+
+    def build(kind: str, text: str) -> _Built:
+        return _build(kind, text, request.profile, overrides, registry)
+
+    datasets = [_dataset(name, registry, build) for name in request.datasets]
+    encoder = build("encoder", request.encoder)
+    tokenizers = [build("tokenizer", text) for text in request.tokenizers]
+    generators = [build("generator", text) for text in request.generators]
+    overrides.check_all_used()
+
+    rows: list[tuple[_Built, str, _Built, tuple[int, int]]] = []
+    if request.baselines:
+        ids = _build("tokenizer", BASELINE_TOKENIZER, request.profile, Overrides({}), registry)
+        for name in BASELINES:
+            generator = _build("generator", name, request.profile, Overrides({}), registry)
+            seeds = request.generator_axis() if name in TRAINED_BASELINES else (0,)
+            rows += [(ids, "none", generator, (0, seed)) for seed in seeds]
+    rows += itertools.product(
+        tokenizers, request.collision_policies, generators, request.seed_pairs()
+    )
+    cells = [
+        _cell(request, dataset, encoder, tokenizer, policy, generator, seeds)
+        for dataset in datasets
+        for tokenizer, policy, generator, seeds in rows
+    ]
+    return list({cell.spec.run_id: cell for cell in cells}.values())
+
+
+@dataclass(frozen=True)
+class _Built:
+    spec: ComponentSpec
+    component: Any
+    public: bool
+
+
+def _cell(
+    request: Request,
+    dataset: _Built,
+    encoder: _Built,
+    tokenizer: _Built,
+    policy: str,
+    generator: _Built,
+    seeds: tuple[int, int],
+) -> Cell:
+    spec = RunSpec(
+        profile=request.profile,
+        protocol=request.protocol,
+        dataset=dataset.spec,
+        encoder=encoder.spec,
+        tokenizer=tokenizer.spec,
+        collision_policy=policy,
+        generator=generator.spec,
+        beam_width=request.beam_width,
+        tokenizer_seed=seeds[0],
+        generator_seed=seeds[1],
+    )
+    parts = (dataset, encoder, tokenizer, generator)
+    return Cell(
+        spec=spec,
+        dataset=dataset.component,
+        encoder=encoder.component,
+        tokenizer=tokenizer.component,
+        generator=generator.component,
+        public=all(part.public for part in parts),
+    )
+
+
+def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -> DatasetSource:
+    """The dataset a request would mean by `name`, options given as `dataset.option=value`.
+
+    Raises ConfigError or UnknownComponentError.
+    """
+    given = Overrides.parse(overrides)
+    built = _dataset(
+        name, registry, lambda kind, text: _build(kind, text, "paper", given, registry)
+    )
+    given.check_all_used()
+    assert isinstance(built.component, DatasetSource)
+    return built.component
+
+
+def find_component(
+    kind: str,
+    text: str,
+    registry: Registry,
+    *,
+    profile: str = "paper",
+    overrides: Sequence[str] = (),
+) -> Component:
+    """The component a request would mean by `NAME`, `NAME:PRESET` or `NAME:PATH`.
+
+    Raises ConfigError or UnknownComponentError.
+    """
+    given = Overrides.parse(overrides)
+    built = _build(kind, text, profile, given, registry)
+    given.check_all_used()
+    assert isinstance(built.component, Component)
+    return built.component
+
+
+def _dataset(name: str, registry: Registry, build: Any) -> _Built:
+    """A dataset by its registered name, by path, or by its folder's name in a data folder."""
+    if name.partition(":")[0] in registry.names("dataset"):
+        built: _Built = build("dataset", name)
+        return built
+    folder = find_folder(name, data_roots())
+    if folder is not None:
+        built = build("dataset", f"folder:{folder.resolve()}")
+        return built
+    raise UnknownComponentError(
+        f"unknown dataset {name!r}: neither a folder nor one of "
+        f"{listed(registry.names('dataset'))}; name a folder that holds items.jsonl and "
+        "sequences.jsonl, or set TOKBENCH_DATA to the folder above it"
+    )
+
+
+def _build(kind: str, text: str, profile: str, overrides: Overrides, registry: Registry) -> _Built:
+    """The component that `NAME`, `NAME:PRESET` or `NAME:PATH` (where it has the option `path`)
+    names, overrides applied."""
+    name, _, preset = text.partition(":")
+    entry = registry.get(kind, name)
+    presets = entry.cls.presets
+    options = dict(presets.get(profile, {}))
+    if preset and "path" in entry.cls.Config.model_fields and preset not in presets:
+        options["path"] = preset
+    elif preset:
+        if preset not in presets:
+            near = difflib.get_close_matches(preset, presets)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                f"{kind} {name!r} has no preset {preset!r}{hint}; its presets: {listed([*presets])}"
+            )
+        options |= presets[preset]
+    options |= overrides.options_for(kind, entry)
+    component = entry.cls(checked_config(kind, entry, options))
+    config = component.config.model_dump(mode="json", exclude=locations(entry.cls))
+    spec = ComponentSpec(
+        name=component.label if isinstance(component, DatasetSource) else name,
+        label=label_of(component, entry, profile),
+        config=config,
+        fingerprint=entry.fingerprint,
+        inputs=_input_digests(component),
+    )
+    return _Built(spec=spec, component=component, public=entry.origin != "file")
+
+
+def locations(cls: type[Component]) -> set[str]:
+    """Names of the options that say where, not what."""
+    return {
+        name
+        for name, info in cls.Config.model_fields.items()
+        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("location")
+    }
+
+
+def _input_digests(component: Any) -> dict[str, str]:
+    inputs: Sequence[Path] = list(getattr(component, "inputs", tuple)())
+    digests = {}
+    for path in inputs:
+        if path.is_file():  # an absent file is reported by the component, with its remedy
+            with path.open("rb") as stream:
+                digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests
+
+
+def label_of(component: Component, entry: Entry, profile: str) -> str:
+    """`cost`, `cost:with-reconstruction`, or `cost [temperature=0.5]`: derived from the options
+    alone, so one configuration has one label however it was typed."""
+    cls, hidden = entry.cls, locations(entry.cls)
+    base = component.label
+    actual = component.config.model_dump(mode="json", exclude=hidden)
+    standard = dict(cls.presets.get(profile, {}))
+    best: tuple[int, str] | None = None
+    for preset, options in {"": {}, **cls.presets}.items():
+        if preset == profile:
+            continue
+        expected = dict(standard | dict(options))
+        expected |= {name: getattr(component.config, name) for name in hidden}
+        dump = cls.Config(**expected).model_dump(mode="json", exclude=hidden)
+        changed = {k: v for k, v in actual.items() if dump[k] != v}
+        text = f"{base}:{preset}" if preset else base
+        text += f" [{', '.join(f'{k}={v}' for k, v in changed.items())}]" if changed else ""
+        if best is None or len(changed) < best[0]:
+            best = (len(changed), text)
+    assert best is not None
+    return best[1]
+
+
+def checked_config(kind: str, entry: Entry, options: Mapping[str, Any]) -> Any:
+    """The component's Config; pydantic's findings become one ConfigError sentence."""
+    fields = entry.cls.Config.model_fields
+    try:
+        return entry.cls.Config(**options)
+    except ValidationError as error:
+        findings = []
+        for item in error.errors():
+            name = ".".join(str(part) for part in item["loc"])
+            if item["type"] == "extra_forbidden":
+                near = difflib.get_close_matches(name, fields, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"allowed: {listed([*fields])}"
+                findings.append(f"no option {name!r}; {hint}")
+            else:
+                findings.append(f"{name}: {item['msg']} (got {item['input']!r})")
+        raise ConfigError(
+            f"{kind} {entry.name!r}: {'; '.join(findings)}; see `tokbench show {entry.name}`"
+        ) from error

@@ -1,0 +1,1 @@
+"""What is installed, who brought it, and what stands for its code."""

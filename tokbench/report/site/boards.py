@@ -1,0 +1,132 @@
+"""A board as a page shows it: its rows with the runs behind them, and the cells that failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tokbench.report.board import HEADLINE, Board, Row, finished, make_boards, tables
+from tokbench.schema.record import Record
+
+COLOURS = 8  # as many as site.css names
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row, and what the table and the plots read off its runs."""
+
+    row: Row
+    runs: tuple[Record, ...]  # one per seed
+    family: str  # the tokenizer's name without preset and options
+    colour: int  # of the family, 1 to COLOURS
+    tokens: int  # codes per item, as generated
+
+    @property
+    def name(self) -> str:
+        """Tokenizer, policy and generator in one line."""
+        return " · ".join(self.row.method)
+
+    @property
+    def baseline(self) -> bool:
+        """What a tokenizer has to beat."""
+        return self.row.is_baseline
+
+    @property
+    def users_per_second(self) -> float | None:
+        """Users per second of the generate stage; None where no time was measured."""
+        seconds = self.row.seconds["generate"]
+        return self.row.users / seconds if seconds > 0 else None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that ended without an outcome."""
+
+    run: Record
+
+    @property
+    def method(self) -> tuple[str, str, str]:
+        """Tokenizer, policy and generator."""
+        spec = self.run.spec
+        return spec.tokenizer.label, spec.collision_policy, spec.generator.label
+
+
+@dataclass(frozen=True)
+class BoardView:
+    """A board with an address of its own."""
+
+    slug: str
+    board: Board
+    rows: tuple[RowView, ...]
+    failed: tuple[Failure, ...]
+    table: tuple[Record, ...]  # all of its records
+
+    @property
+    def top(self) -> float:
+        """The right end of the interval bars: the highest bound of Recall@10."""
+        return max((view.row.intervals[HEADLINE][1] for view in self.rows), default=0.0) or 1.0
+
+    @property
+    def floor(self) -> RowView | None:
+        """The best baseline."""
+        return next((view for view in self.rows if view.baseline), None)
+
+    @property
+    def families(self) -> list[str]:
+        """Tokenizers of the board, for the filter."""
+        return sorted({view.family for view in self.rows})
+
+    @property
+    def policies(self) -> list[str]:
+        """Collision policies of the board, for the filter."""
+        return sorted({view.row.policy for view in self.rows})
+
+    @property
+    def users(self) -> int:
+        """Users tested; 0 where every cell failed."""
+        return self.rows[0].row.users if self.rows else 0
+
+
+def board_views(records: Sequence[Record]) -> list[BoardView]:
+    """Every board of these records, in the order of `make_boards`."""
+    names = sorted({record.spec.tokenizer.name for record in records})
+    colours = {name: n % COLOURS + 1 for n, name in enumerate(names)}  # the same on every board
+    pairs = zip(make_boards(records), tables(records), strict=True)
+    views: list[BoardView] = []
+    for board, table in pairs:
+        slug = _slug(board, {view.slug for view in views})
+        views.append(_view(slug, board, table, colours))
+    return views
+
+
+def _view(
+    slug: str, board: Board, table: Sequence[Record], colours: Mapping[str, int]
+) -> BoardView:
+    done = finished(table)
+    rows = []
+    for row in board.rows:
+        runs = tuple(done[row.method])
+        family = runs[0].spec.tokenizer.name
+        outcome = runs[0].outcome
+        assert outcome is not None
+        rows.append(
+            RowView(
+                row=row,
+                runs=runs,
+                family=family,
+                colour=colours[family],
+                tokens=len(outcome.level_sizes),
+            )
+        )
+    failed = tuple(Failure(record) for record in table if record.outcome is None)
+    return BoardView(slug, board, tuple(rows), failed, tuple(table))
+
+
+def _slug(board: Board, taken: set[str]) -> str:
+    """A file name that says which board, unique among `taken`."""
+    title = board.title
+    words = f"{title.dataset}-{title.profile}-{title.encoder}-{title.protocol}-{title.beam_width}"
+    plain = re.sub("[^a-z0-9]+", "-", words.lower()).strip("-")[:80]
+    numbered = (plain if n == 1 else f"{plain}-{n}" for n in range(1, len(taken) + 2))
+    return next(name for name in numbered if name not in taken)

@@ -1,0 +1,61 @@
+"""The templates, and how numbers are written in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from tokbench.report.board import FIGURES, HEADLINE
+from tokbench.report.render import runs_words
+from tokbench.report.site.analyses import cell_text, is_text, starts_group
+from tokbench.report.site.scatter import short_name
+
+HERE = Path(__file__).parent
+ASSETS = ("site.css", "site.js")
+
+
+def environment() -> jinja2.Environment:
+    """Templates that escape every value and stop at an unknown name."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "four": lambda value: f"{value:.4f}",
+        "signed": signed,
+        "p": lambda value: "p < 0.0001" if value < 0.0001 else f"p {value:.4f}",
+        "compact": lambda value: f"{value:.4g}",
+        "count": lambda value: f"{value:,.0f}",
+        "percent": lambda share: f"{100 * share:.1f} %",
+        "seconds": seconds,
+        "short": short_name,
+        "heading": heading,
+        "runs_words": runs_words,
+        "is_text": is_text,
+        "starts_group": starts_group,
+        "cell": cell_text,
+    }
+    made.globals |= {"FIGURES": FIGURES, "HEADLINE": HEADLINE}
+    return made
+
+
+def heading(figure: str) -> str:
+    """`R@10` of `recall@10`."""
+    return figure[0].upper() + figure[figure.index("@") :]
+
+
+def signed(value: float) -> str:
+    """`+0.0123`, a true minus sign, and no sign for what rounds to nothing."""
+    text = f"{value:+.4f}"
+    return "0.0000" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def seconds(value: float) -> str:
+    """A time that can be read: 0.03, 4.4, 467, 1,250."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.3f}"

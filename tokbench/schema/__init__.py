@@ -1,0 +1,1 @@
+"""What a run is: closed, frozen pydantic values only."""

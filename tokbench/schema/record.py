@@ -1,0 +1,236 @@
+"""One record file per run: what was run, what came out, and enough per-user data to recompute it.
+
+Everything under `spec` and `outcome` is determined by the inputs (on one machine, bit for bit);
+`provenance` (seconds, memory, hardware, versions, command) is not, and stands apart.
+Arrays are packed as base64 of zlib of little-endian int32: compact, lossless, no pickle.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tokbench.errors import RecordError
+from tokbench.schema.run_spec import RunSpec, canonical_digest
+from tokbench.types import Placement, SemanticIds
+
+RECORD_SCHEMA = 1
+
+# What is kept of each test query: see scoring/query_facts.py and scoring/decoding.py.
+QUERY_FACTS = ("target_frequency", "history_length", "same_day", "shared_prefix")
+# `tokens_per_item` M after the policy; `training_sequences` rows that the generator learns from;
+# `generator_parameters` numbers in the trained generator's state, `tokenizer_parameters` likewise.
+SIZES = ("tokens_per_item", "training_sequences", "generator_parameters", "tokenizer_parameters")
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Packed(_Closed):
+    """An integer array in a json file."""
+
+    shape: tuple[int, ...]
+    data: str
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Packed:
+        """Pack; raises OverflowError when a value does not fit 32 bits."""
+        small = array.astype("<i4")
+        if not np.array_equal(small, array):
+            raise OverflowError("values beyond 32 bits cannot be packed")
+        packed = base64.b64encode(zlib.compress(small.tobytes(), 9)).decode("ascii")
+        return cls(shape=array.shape, data=packed)
+
+    def array(self) -> NDArray[np.int64]:
+        """Unpack. Raises RecordError when the data are damaged."""
+        try:
+            flat = np.frombuffer(zlib.decompress(base64.b64decode(self.data, validate=True)), "<i4")
+            return flat.reshape(self.shape).astype(np.int64)
+        except (zlib.error, binascii.Error, ValueError) as error:
+            raise RecordError(f"a packed array cannot be read: {error}") from error
+
+
+class Figure(_Closed):
+    """A metric's value; `low` and `high` bound its 95 % bootstrap interval over users."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Outcome(_Closed):
+    """What came out of a completed run."""
+
+    users: int
+    items: int
+    interactions: int
+    digests: dict[str, str]  # stage -> content digest of what it produced
+    figures: dict[str, Figure]
+    placement: dict[str, Packed]  # position, ahead, group: [Q] each
+    codes: Packed  # [N, M] as generated, after the collision policy
+    level_sizes: tuple[int, ...]
+    curves: dict[str, list[dict[str, float]]]  # stage -> rows of its training log
+    # Absent (None) in records of earlier versions:
+    raw_codes: Packed | None = None  # [N, M] before the collision policy, where it changed them
+    queries: dict[str, Packed] | None = None  # QUERY_FACTS, [Q] each
+    item_frequency: Packed | None = None  # [N] training interactions of the items, falling
+    sizes: dict[str, int] | None = None  # SIZES, those that are known
+
+    def read_placement(self) -> Placement:
+        """The per-user integers from which every leave-one-out metric follows."""
+        return Placement(**{name: packed.array() for name, packed in self.placement.items()})
+
+    def read_ids(self) -> SemanticIds:
+        """The code table."""
+        return SemanticIds(self.codes.array().astype(np.int32), self.level_sizes)
+
+    def read_raw_ids(self) -> SemanticIds | None:
+        """The tokenizer's own codes, before the collision policy; None where an earlier version
+        did not keep them. A policy may add levels behind the tokenizer's, never before."""
+        if self.raw_codes is not None:
+            codes = self.raw_codes.array().astype(np.int32)
+            return SemanticIds(codes, self.level_sizes[: codes.shape[1]])
+        unchanged = self.digests.get("tokenize") == self.digests.get("address")
+        return self.read_ids() if unchanged else None
+
+    def read_queries(self) -> dict[str, NDArray[np.int64]] | None:
+        """QUERY_FACTS of every test query, [Q] each; None in records of earlier versions."""
+        if self.queries is None:
+            return None
+        return {name: packed.array() for name, packed in self.queries.items()}
+
+
+class Cost(_Closed):
+    """What one stage took when it was built; `reused` if this run found it ready."""
+
+    seconds: float
+    peak_memory_mb: float  # of the process so far, on the host
+    reused: bool
+    device_memory_mb: float | None = None  # highest during this stage; None without such a device
+
+
+class Provenance(_Closed):
+    """When, where and how: never part of a result's identity."""
+
+    created: str
+    command: str
+    costs: dict[str, Cost]
+    environment: dict[str, str]
+    public: bool  # False: a single plugin file took part; the public board leaves such rows out
+
+
+class Record(_Closed):
+    """A run, done or failed."""
+
+    record_schema: int = RECORD_SCHEMA
+    run_id: str
+    status: Literal["done", "failed"]
+    spec: RunSpec
+    outcome: Outcome | None = None
+    error: str | None = None
+    provenance: Provenance
+
+    def outcome_digest(self) -> str:
+        """Equal for two runs that came out the same."""
+        outcome = None if self.outcome is None else _without_times(self.outcome)
+        return canonical_digest([self.spec.model_dump(mode="json"), outcome, self.error])
+
+    @property
+    def file_name(self) -> str:
+        """Where the record lives under results/: readable, unique by run id."""
+        spec = self.spec
+        parts = (spec.tokenizer.label, spec.collision_policy, spec.generator.label, spec.profile)
+        words = "_".join(part.split(" ")[0].replace(":", "+") for part in parts)
+        seeds = f"s{spec.tokenizer_seed}-{spec.generator_seed}"
+        return f"{spec.dataset.name}/{words}_{seeds}_{self.run_id}.json"
+
+
+def _without_times(outcome: Outcome) -> dict[str, Any]:
+    """The outcome with clock readings taken out of its curves."""
+    dump = outcome.model_dump(mode="json")
+    for rows in dump["curves"].values():
+        for row in rows:
+            row.pop("seconds", None)
+    return dump
+
+
+def write_record(record: Record, results: Path) -> Path:
+    """Write the record atomically under `results` and return its path."""
+    path = results / record.file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Raises RecordError naming the file and what is wrong with it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: not a readable json file: {error}") from error
+    schema = data.get("record_schema") if isinstance(data, Mapping) else None
+    if schema != RECORD_SCHEMA:
+        raise RecordError(
+            f"{path}: record schema {schema!r}, this version reads {RECORD_SCHEMA} "
+            "(run the cell again, or use the tokbench version that wrote it)"
+        )
+    try:
+        record = Record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"{path}: {where}: {first['msg']}") from error
+    if record.run_id != record.spec.run_id:
+        raise RecordError(f"{path}: run id {record.run_id} is not the digest of its own spec")
+    return record
+
+
+def read_records(results: Path) -> list[Record]:
+    """Every record under `results`, in a fixed order."""
+    return [read_record(path) for path in sorted(results.rglob("*.json"))]
+
+
+def find_record(results: Path, spec: RunSpec) -> Record | None:
+    """The completed record of that spec, if it is there and readable."""
+    for path in sorted((results / spec.dataset.name).glob(f"*_{spec.run_id}.json")):
+        try:
+            record = read_record(path)
+        except RecordError:
+            continue
+        if record.status == "done":
+            return record
+    return None
+
+
+def figures_of(
+    scored: Mapping[str, Any], intervals: Mapping[str, tuple[float, float]]
+) -> dict[str, Figure]:
+    """Figures from per-user arrays (their mean, with an interval) and single values."""
+    figures: dict[str, Figure] = {}
+    for name, value in scored.items():
+        low, high = intervals.get(name, (None, None))
+        mean = float(np.mean(value)) if isinstance(value, np.ndarray) else float(value)
+        figures[name] = Figure(value=mean, low=low, high=high)
+    return figures
+
+
+def pack_placement(placement: Placement) -> dict[str, Packed]:
+    """The three integers per user, packed."""
+    names: Sequence[str] = ("position", "ahead", "group")
+    return {name: Packed.of(getattr(placement, name)) for name in names}

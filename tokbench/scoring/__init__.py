@@ -1,0 +1,1 @@
+"""How a run is scored: splits, collision policies, placements, metrics, intrinsic measures."""

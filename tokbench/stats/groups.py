@@ -1,0 +1,59 @@
+"""Rank groups: rows that share a letter cannot be told apart, so a rank is a group.
+
+A compact letter display by insert and absorb (Piepho 2004, doi 10.1198/1061860043515): start with
+one letter for all rows; for every pair that differs, split each letter that both carry in two, one
+without either row; drop letters that another covers. Two rows then share a letter exactly if they
+were not told apart.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokbench.stats.paired import all_pairs, holm
+from tokbench.stats.run_variance import Values
+
+LEVEL = 0.05
+
+
+def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -> list[str]:
+    """Letters of each row, [R, Q] per-user outcomes in the board's order: `a` has the first.
+
+    `training` [R] and `df` as in `all_pairs`.
+    """
+    rows = len(outcomes)
+    upper = np.triu_indices(rows, 1)
+    differ = np.zeros((rows, rows), dtype=bool)
+    differ[upper] = holm(all_pairs(outcomes, training, df)[upper]) < LEVEL
+    return letters(differ)
+
+
+def letters(differ: NDArray[np.bool_]) -> list[str]:
+    """Of each row; `differ` [R, R] marks pairs i < j that were told apart."""
+    rows = len(differ)
+    columns = [frozenset(range(rows))]
+    for i, j in zip(*np.nonzero(differ), strict=True):
+        pair = {int(i), int(j)}
+        split = [column - {row} if pair <= column else column for column in columns for row in pair]
+        columns = _absorbed(split)
+    columns.sort(key=sorted)
+    return [
+        "".join(_letter(n) for n, column in enumerate(columns) if row in column)
+        for row in range(rows)
+    ]
+
+
+def _absorbed(columns: Iterable[frozenset[int]]) -> list[frozenset[int]]:
+    """Without those that another one covers."""
+    distinct = set(columns)
+    return [column for column in distinct if not any(column < other for other in distinct)]
+
+
+def _letter(n: int) -> str:
+    """a, b, ... z, A, ... Z, then a1, b1, ..."""
+    turn, place = divmod(n, len(string.ascii_letters))
+    return string.ascii_letters[place] + (str(turn) if turn else "")

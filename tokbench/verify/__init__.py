@@ -1,0 +1,1 @@
+"""Does a record follow from its own data?"""

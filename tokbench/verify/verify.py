@@ -1,0 +1,211 @@
+"""Does every record follow from its own data, and the board from the records?
+
+`verify` trusts nothing it can count: the figures are made again from the placement and the code
+table by tokbench/verify/recount.py, which shares no code with what made them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tokbench.api import Progress, Quiet
+from tokbench.errors import RecordError, listed
+from tokbench.report.overview import page
+from tokbench.schema.record import Outcome, Record, read_record
+from tokbench.types import Placement, SemanticIds
+from tokbench.verify import recount
+from tokbench.verify.facts import fact_reasons
+
+COSTS = ("embed", "tokenize", "address", "train", "generate")
+DIGESTS = {"dataset", "split", *COSTS}
+ARRAYS = {"position", "ahead", "group"}
+EXACT = 1e-12  # two ways to add the same numbers differ by less
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not follow: in which file, and why."""
+
+    file: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
+
+def verify(results: Path, *, progress: Progress | None = None) -> list[Finding]:
+    """Everything wrong under `results`, in a fixed order; empty where all is in order."""
+    findings: list[Finding] = []
+    records: dict[Path, Record] = {}
+    paths = sorted(results.rglob("*.json"))
+    with (progress or Quiet()).track("verify", total=len(paths)) as advance:
+        for path in paths:
+            record, reasons = verify_file(path, results)
+            findings += [Finding(path, reason) for reason in reasons]
+            if record is not None:
+                records[path] = record
+            advance()
+    findings += _disagreements(records)
+    findings += _board_findings(results / "BOARD.md", list(records.values()))
+    return findings
+
+
+def verify_file(path: Path, results: Path) -> tuple[Record | None, list[str]]:
+    """The record of a file, if it can be read, and what is wrong with it."""
+    try:
+        record = read_record(path)
+    except RecordError as error:
+        return None, [str(error).removeprefix(f"{path}: ")]
+    reasons = []
+    spec = json.loads(path.read_text(encoding="utf-8"))["spec"]
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    if hashlib.sha256(text.encode()).hexdigest()[:12] != record.run_id:
+        reasons.append(f"run id {record.run_id} is not the digest of the spec as written")
+    if path != results / record.file_name:
+        reasons.append(f"belongs at {record.file_name}")
+    try:
+        reasons += _record_reasons(record)
+    except (RecordError, AssertionError, OverflowError, ValueError) as error:
+        reasons.append(f"its arrays cannot be read: {error or 'shapes disagree'}")
+    return record, reasons
+
+
+def _record_reasons(record: Record) -> Iterator[str]:
+    outcome = record.outcome
+    if (record.status == "done") != (outcome is not None):
+        yield f"status is {record.status}, and an outcome is {'there' if outcome else 'absent'}"
+    if record.status == "failed" and not record.error:
+        yield "failed without an error"
+    if outcome is None:
+        return
+    if record.error:
+        yield f"done, yet with an error: {record.error}"
+    absent = [stage for stage in COSTS if stage not in record.provenance.costs]
+    if absent:
+        yield f"no cost of {listed(absent)}"
+    damaged = sorted(
+        stage
+        for stage in DIGESTS | set(outcome.digests)
+        if stage not in DIGESTS or not re.fullmatch("[0-9a-f]{64}", outcome.digests.get(stage, ""))
+    )
+    if damaged:
+        yield f"digests missing, unknown or malformed: {listed(damaged)}"
+    if set(outcome.placement) != ARRAYS:
+        yield f"placement holds {listed(sorted(outcome.placement))}, not {listed(sorted(ARRAYS))}"
+        return
+    ids, placement = outcome.read_ids(), outcome.read_placement()
+    yield from _ids_reasons(record, outcome, ids)
+    if len(placement) != outcome.users or outcome.users < 1:
+        yield f"{outcome.users} users, and the placement has {len(placement)}"
+        return
+    yield from _placement_reasons(placement, recount.group_sizes(ids), record.spec.beam_width)
+    yield from _figure_reasons(outcome, ids, placement)
+    yield from fact_reasons(record, outcome, placement)
+
+
+def _ids_reasons(record: Record, outcome: Outcome, ids: SemanticIds) -> Iterator[str]:
+    if len(ids) != outcome.items:
+        yield f"{outcome.items} items, and the code table has {len(ids)}"
+    if ((ids.codes < 0) | (ids.codes >= np.asarray(ids.level_sizes))).any():
+        yield "codes lie outside their level sizes"
+    if ids.digest() != outcome.digests.get("address"):
+        yield "the digest of the code table is not that of the address stage"
+    same = outcome.digests.get("tokenize") == outcome.digests.get("address")
+    if record.spec.collision_policy == "none" and not same:
+        yield "policy none, and the address stage changed the codes"
+
+
+def _placement_reasons(placement: Placement, sizes: list[int], width: int) -> Iterator[str]:
+    """`sizes` are those of the groups, largest first: `position` beams hold at most so many."""
+    position, ahead, group = placement.position, placement.ahead, placement.group
+    strange = sorted(set(group.tolist()) - set(sizes))
+    if strange:
+        yield f"group sizes that no tuple of the code table has: {strange[:5]}"
+    if ((position < -1) | (position >= width)).any():
+        yield f"positions outside the beam of {width}"
+        return
+    most = np.concatenate([[0], np.cumsum((sizes + [1] * width)[:width])])
+    hit = position >= 0
+    if (ahead[~hit] != -1).any():
+        yield "items ahead of a target that no beam names"
+    if ((ahead < position) | (ahead > most[position]))[hit].any():
+        yield "items ahead of a target that its beams cannot hold"
+
+
+def _figure_reasons(outcome: Outcome, ids: SemanticIds, placement: Placement) -> Iterator[str]:
+    known = set()
+    for name, mean, error in recount.leave_one_out(placement):
+        known.add(name)
+        figure = outcome.figures.get(name)
+        if figure is None:
+            yield f"{name} is missing"
+            continue
+        if not abs(figure.value - mean) <= EXACT:
+            yield f"{name} is {figure.value!r}, its users say {mean!r}"
+        yield from _interval_reasons(name, (figure.low, figure.high), mean, error, outcome.users)
+    counted = recount.collisions(ids)
+    if outcome.digests.get("tokenize") == outcome.digests.get("address"):
+        counted |= {f"raw/{n}": counted[n] for n in ("duplicate_rate", "items_in_collision")}
+    for name, value in counted.items():
+        figure = outcome.figures.get(name)
+        if figure is None or not abs(figure.value - value) <= EXACT:
+            found = None if figure is None else figure.value
+            yield f"{name} is {found!r}, the code table says {value!r}"
+    for name in ("raw/duplicate_rate", "raw/items_in_collision"):
+        if name not in outcome.figures or not 0 <= outcome.figures[name].value <= 1:
+            yield f"{name} is missing or not a share"
+    for name in sorted(set(outcome.figures) - known):
+        if name.startswith(("recall@", "ndcg@")):
+            yield f"{name} cannot be checked: no such cutoff or tie rule"
+
+
+def _interval_reasons(
+    name: str, bounds: tuple[float | None, float | None], mean: float, error: float, users: int
+) -> Iterator[str]:
+    """A percentile bootstrap lies near mean +- 1.96 standard errors: half an error for skewness
+    and for the resampling, one user and a half for the steps in which a mean moves."""
+    low, high = bounds
+    if low is None or high is None:
+        yield f"{name} has no interval"
+        return
+    room = 0.5 * error + 1.5 / users
+    expected = (mean - 1.96 * error, mean + 1.96 * error)
+    if not (abs(low - expected[0]) <= room and abs(high - expected[1]) <= room):
+        yield (
+            f"{name}: the interval [{low:.4f}, {high:.4f}] is not one of these users, "
+            f"about [{expected[0]:.4f}, {expected[1]:.4f}]"
+        )
+
+
+def _disagreements(records: dict[Path, Record]) -> Iterator[Finding]:
+    """Records of the same files and protocol saw the same data."""
+    first: dict[str, tuple[Path, tuple[object, ...]]] = {}
+    for path, record in records.items():
+        outcome, spec = record.outcome, record.spec
+        if outcome is None:
+            continue
+        key = f"{spec.dataset.model_dump_json()} {spec.protocol}"
+        seen = (outcome.digests.get("dataset"), outcome.digests.get("split"), outcome.users,
+                outcome.items, outcome.interactions)  # fmt: skip
+        other, theirs = first.setdefault(key, (path, seen))
+        if seen != theirs:
+            yield Finding(path, f"same dataset spec as {other.name}, and other data or split")
+
+
+def _board_findings(board: Path, records: list[Record]) -> Iterator[Finding]:
+    if not board.is_file():
+        return
+    try:
+        expected = page(records)
+    except Exception as error:  # a record with findings of its own may not make a board at all
+        yield Finding(board, f"cannot be made from these records: {error!r}")
+        return
+    if board.read_text(encoding="utf-8") != expected:
+        yield Finding(board, "is not the board of these records; `make board` rewrites it")
