@@ -4,10 +4,10 @@
     python -m benchmarks.same_numbers > after.json      # at the commit after it, same machine
     diff before.json after.json
 
-Every built-in tokenizer, generator, collision policy and protocol on the toy catalogue, and, where
-TOKBENCH_DATA is set, two cells and a temporal board on office-5core. One thread, nothing taken from a store. A digest
-covers the spec, every figure and every user's placement. Processors round differently: compare
-files made on one machine only.
+Every built-in tokenizer, generator and collision policy on the toy catalogue, and, where
+TOKBENCH_DATA is set, two cells and a temporal board on office-5core. One thread, nothing taken from
+a store. A digest covers the spec, every figure and every user's placement. Processors round
+differently: compare files made on one machine only.
 """
 
 from __future__ import annotations

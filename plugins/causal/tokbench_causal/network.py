@@ -1,7 +1,7 @@
 """The decoder-only network and its search over the tuples that exist.
 
-One stack of self-attention layers, as in tokbench.nn.transformer.t5, with a causal mask; logits at a
-position say which token comes next.
+One stack of self-attention layers, as in tokbench.nn.transformer.t5, with a causal mask; logits
+at a position say which token comes next.
 
 Axes: B sequences, S tokens, W beams, H heads, V vocabulary.
 """
