@@ -26,7 +26,7 @@ from tokbench.types import Catalog, Codes, Floats
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, LossTerms, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, LossTerms, QuantizedAutoencoder, Terms
     from tokbench.tokenizers.rqvae import FittedQuantizer
 
 
@@ -166,7 +166,7 @@ def cross_loss(x: Tensor, widths: Sequence[int], reconstruct: Any, tau: float) -
     """
     import torch
 
-    from tokbench.nn.quantizer.losses import contrastive_loss
+    from tokbench.nn.quantizer import contrastive_loss
 
     parts = torch.split(x, list(widths), dim=1)
     found = []

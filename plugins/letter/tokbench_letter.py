@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch and scipy are imported where they are used, so that l
     from scipy.sparse import csr_array
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, LossTerms, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, LossTerms, QuantizedAutoencoder, Terms
     from tokbench.types import Catalog
 
 
@@ -179,7 +179,7 @@ def same_cluster(book: NDArray[np.float32], clusters: int) -> Tensor:
     """
     import torch
 
-    from tokbench.nn.kmeans.kmeans import bounded_kmeans
+    from tokbench.nn.kmeans import bounded_kmeans
 
     share = len(book) / clusters
     lower, upper = max(2, int(share / 2)), max(3, int(np.ceil(2.4 * share)))

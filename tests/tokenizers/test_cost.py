@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tests.tokenizers.test_rqvae import SMALL
 from tokbench.api import Runtime, option
-from tokbench.nn.quantizer.fit import Batch, Terms
+from tokbench.nn.quantizer.autoencoder import Batch
+from tokbench.nn.quantizer.fit import Terms
 from tokbench.nn.quantizer.losses import contrastive_loss, quantization_loss, reconstruction_loss
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae

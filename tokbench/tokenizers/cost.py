@@ -14,7 +14,8 @@ from tokbench.api import option
 from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, TUNED, RqVae
 
 if TYPE_CHECKING:
-    from tokbench.nn.quantizer.fit import Batch, Terms
+    from tokbench.nn.quantizer.autoencoder import Batch
+    from tokbench.nn.quantizer.fit import Terms
 
 
 class Cost(RqVae):

@@ -86,7 +86,7 @@ class HierarchicalKMeans(Tokenizer):
         A child may hold K^(levels below) items at most. Where k-means puts more into one, the
         surplus goes to the siblings that take it at the least added squared distance.
         """
-        from tokbench.nn.kmeans.kmeans import bounded_kmeans
+        from tokbench.nn.kmeans.bounded import bounded_kmeans
 
         below = self.config.levels - 1 - level
         children = self.children(len(node), below)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
-from tokbench.nn.kmeans.kmeans import (
+from tokbench.nn.kmeans import (
     bounded_kmeans,
     kmeans,
     means,
