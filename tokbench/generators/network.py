@@ -22,7 +22,7 @@ from tokbench.types import Catalog, Histories, SemanticIds, Sequences
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing generators stays fast
     from torch import nn
 
-    from tokbench.nn.training import Examples
+    from tokbench.nn.training.gradient import Examples
 
 
 class NetworkModel(GeneratorModel):
@@ -65,7 +65,8 @@ class NetworkGenerator(Generator, Generic[Model]):
         is left as found. Raises ConfigError where no training row has two items.
         """
         from tokbench.nn.devices import seeded
-        from tokbench.nn.training import Recipe, train
+        from tokbench.nn.training.gradient import train
+        from tokbench.nn.training.recipe import Recipe
 
         rows, longest = len(histories.train), int(histories.train.lengths.max(initial=0))
         if longest < 2:

@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tokbench.nn.transformer.packing import IGNORED, Windows, sequence_windows
-from tokbench_causal.training import summed_loss
 from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
-from tokbench.nn.transformer.beam import PrefixTree
-from tokbench.nn.transformer.t5 import Size
+from tokbench.nn.transformer import IGNORED, PrefixTree, Size, Windows, sequence_windows
 from tokbench.testing import assert_conforms
 from tokbench.types import Catalog, Histories, Queries, SemanticIds, Sequences
 from tokbench_causal import Causal, CausalModel
