@@ -46,6 +46,8 @@ class CategoryPrefix(Tokenizer):
             "category has are clusters of its items' embeddings",
         )
 
+    config: Config
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Number the items group by group.
 

@@ -11,8 +11,8 @@ Axes: N items, B batch, D input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -54,7 +54,8 @@ class CostBehaviour(Cost):
         )
         partners: int = option(4, ge=1, description="items that an item brings along, at most")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "random-batches": {"batches": "random"},
     }

@@ -10,7 +10,7 @@ Axes: N items, B batch, D_m width of modality m (0 is the text), D their sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -58,7 +58,8 @@ class CostMultimodal(Cost):
             "and the other modalities; 0 only puts them side by side",
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "contrasted": {"cross_weight": 0.1},
     }

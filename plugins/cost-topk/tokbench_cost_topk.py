@@ -10,8 +10,7 @@ Axes: N items, B batch, D input, k neighbours (the item itself is the first of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -53,7 +52,8 @@ class CostTopk(Cost):
             "as the epoch has not had them; random: it meets them by chance",
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "random-batches": {"batches": "random"},
     }

@@ -129,6 +129,8 @@ class FiniteScalar(Tokenizer):
                 raise ValueError("every width is 1 or more")
             return widths
 
+    config: Config
+
     @property
     def codebook_size(self) -> int:
         """K: how many codes the scalars make."""

@@ -10,8 +10,8 @@ Axes: N items, B batch, d latent, M levels, K codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -58,7 +58,8 @@ class Letter(RqVae):
             5, ge=1, description="items of a sequence co-occur when at most so many apart"
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **RqVae.presets,
         "published": {  # the authors' script, but for its 20,000 epochs
             "levels": 4,

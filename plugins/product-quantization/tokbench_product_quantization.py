@@ -85,6 +85,8 @@ class ProductQuantization(Tokenizer):
             "as RPG does; 0 leaves them as they are",
         )
 
+    config: Config
+
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Quantizer:
         """Learn rotation and codebooks. Raises ConfigError where `pca` asks for too much."""
         from tokbench.nn.kmeans import kmeans

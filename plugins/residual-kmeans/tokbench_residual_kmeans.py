@@ -78,6 +78,8 @@ class ResidualKMeans(Tokenizer):
             0, ge=0, description="items by which a balanced cluster may miss N / K, rounded"
         )
 
+    config: Config
+
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Codebooks:
         """Cluster level by level; fewer distinct residuals than K leave codes without an item."""
         levels = self.config.levels

@@ -134,6 +134,8 @@ class ResidualVq(Tokenizer):
                 )
             return self
 
+    config: Config
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it. Raises CollapseError for too few distinct tuples."""
         found = self.fit(catalog, seed=seed, runtime=runtime)

@@ -37,7 +37,7 @@ class LastItem(NetworkGenerator["LastItemModel"]):
         width: int = option(16, ge=1, description="width of an item")
         batch_size: int = option(8, ge=1, description="pairs of a step")
         epochs: int = option(12, ge=1, description="passes over the training data, at most")
-        learning_rate: float = option(0.05, gt=0, description="of AdamW")
+        learning_rate: float = option(0.002, gt=0, description="of AdamW")
         patience: int = option(12, ge=1, description="validations without a gain before the end")
 
     config: Config

@@ -87,6 +87,8 @@ def test_a_new_term_is_a_subclass_of_a_few_lines(
 
             length_weight: float = option(0.5, ge=0, description="weight of ||z||^2")
 
+        config: Config
+
         def terms(self, batch: Batch) -> Terms:
             length = batch.z.square().sum(dim=1).mean()
             return {**super().terms(batch), "length": (self.config.length_weight, length)}

@@ -10,7 +10,7 @@ catalogue, and one that wants items to meet in a batch says so in `order`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -94,7 +94,7 @@ class RqVae(Tokenizer):
     # inherited: a subclass brings terms of its own, and says so for itself.
     steps_are_alike: ClassVar[bool] = True
     citation: ClassVar[str] = "Rajput et al., TIGER, NeurIPS 2023; Lee et al., RQ-VAE, CVPR 2022"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         "tuned": TUNED,
         "paper-literal": LITERAL,
         "toy": TOY,
@@ -165,6 +165,8 @@ class RqVae(Tokenizer):
             if any(width < 1 for width in widths):
                 raise ValueError("every width is 1 or more")
             return widths
+
+    config: Config
 
     def terms(self, batch: Batch) -> Terms:
         """Named losses with their weights; the weighted sum is minimised."""

@@ -7,12 +7,6 @@ from tokbench.nn.kmeans.centroids import kmeans, means, nearest, squared_distanc
 from tokbench.nn.kmeans.residual import pooled_residual_kmeans, residual_kmeans, residuals
 
 __all__ = [
-    "bounded_kmeans",
-    "kmeans",
-    "means",
-    "nearest",
-    "pooled_residual_kmeans",
-    "residual_kmeans",
-    "residuals",
-    "squared_distances",
-]
+    "bounded_kmeans", "kmeans", "means", "nearest", "pooled_residual_kmeans", "residual_kmeans",
+    "residuals", "squared_distances",
+]  # fmt: skip

@@ -16,20 +16,7 @@ from tokbench.nn.quantizer.order import neighbour_order
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
 __all__ = [
-    "Batch",
-    "CollapseWatch",
-    "LossTerms",
-    "Order",
-    "QuantizedAutoencoder",
-    "ResidualQuantizer",
-    "Schedule",
-    "Terms",
-    "codebook_use",
-    "contrastive_loss",
-    "equal_rows",
-    "mlp",
-    "neighbour_order",
-    "quantization_loss",
-    "reconstruction_loss",
-    "train_quantizer",
-]
+    "Batch", "CollapseWatch", "LossTerms", "Order", "QuantizedAutoencoder", "ResidualQuantizer",
+    "Schedule", "Terms", "codebook_use", "contrastive_loss", "equal_rows", "mlp", "neighbour_order",
+    "quantization_loss", "reconstruction_loss", "train_quantizer",
+]  # fmt: skip

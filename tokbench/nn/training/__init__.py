@@ -8,12 +8,6 @@ from tokbench.nn.training.loop import Summed, run_epochs
 from tokbench.nn.training.recipe import Recipe
 
 __all__ = [
-    "Examples",
-    "FullBatches",
-    "GradientStep",
-    "Recipe",
-    "Summed",
-    "minimise",
-    "run_epochs",
+    "Examples", "FullBatches", "GradientStep", "Recipe", "Summed", "minimise", "run_epochs",
     "train",
-]
+]  # fmt: skip

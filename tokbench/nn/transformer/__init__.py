@@ -22,26 +22,7 @@ from tokbench.nn.transformer.t5 import START, Transformer
 from tokbench.nn.transformer.windows import Windows, pack, prefix_windows, sequence_windows
 
 __all__ = [
-    "IGNORED",
-    "START",
-    "Attention",
-    "Collator",
-    "DecoderLayer",
-    "EncoderLayer",
-    "FeedForward",
-    "Grid",
-    "MicroBatch",
-    "PrefixTree",
-    "RMSNorm",
-    "RelativeBias",
-    "Size",
-    "Transformer",
-    "Windows",
-    "attend",
-    "children",
-    "pack",
-    "prefix_windows",
-    "search",
-    "sequence_windows",
-    "summed_loss",
-]
+    "IGNORED", "START", "Attention", "Collator", "DecoderLayer", "EncoderLayer", "FeedForward",
+    "Grid", "MicroBatch", "PrefixTree", "RMSNorm", "RelativeBias", "Size", "Transformer", "Windows",
+    "attend", "children", "pack", "prefix_windows", "search", "sequence_windows", "summed_loss",
+]  # fmt: skip
