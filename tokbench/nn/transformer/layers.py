@@ -90,7 +90,8 @@ class Attention(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.heads, self.width, self.rate = size.heads, size.heads * size.d_head, size.dropout
-        # One matrix for queries, keys and values: one product instead of three.
+        # One matrix for queries, keys and values: one product instead of three. `inward` and
+        # `outward` (qkv and out_proj elsewhere) are names of stored weights, so they stay.
         std = torch.tensor([(size.d_model * size.d_head) ** -0.5, *[size.d_model**-0.5] * 2])
         weight = torch.randn(3, self.width, size.d_model) * std[:, None, None]
         self.inward = nn.Parameter(weight.flatten(0, 1))
