@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tokbench import api, types
+from tokbench import api, nn, types
 from tokbench.registry import hookspecs
 from tokbench.registry.registry import KINDS, PATIENCE
 from tokbench.testing import rules_of
@@ -60,6 +60,7 @@ def page() -> str:
     parts += [_function(api.option), _class(api.Runtime)]
     parts += ["## Base classes\n", *map(_class, [*KINDS.values(), api.GeneratorModel])]
     parts += ["## Values\n", f"{_doc(types)}\n", *map(_value, VALUES)]
+    parts += ["## What tokbench.nn offers\n", f"{_doc(nn)}\n"]
     parts += ["## What the conformance kit asks\n", _options_rules(), *map(_rules, KINDS)]
     return "\n".join(parts)
 

@@ -20,8 +20,8 @@ from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
 from tokbench.api import Runtime
 from tokbench.generators.tiger import Tiger, TigerModel
-from tokbench.nn.transformer.packing import Ints, Packer
-from tokbench.types import Sequences
+from tokbench.nn.transformer import Collator
+from tokbench.types import Ints, Sequences
 
 WIDTH = 50
 THEIR_BATCHES = (8, 16, 32, 64)
@@ -33,16 +33,16 @@ def measure(quick: bool) -> list[Row]:
     """Users per second, ours and theirs at the batch size that is best for them."""
     torch.manual_seed(0)
     work = histories()
-    model = TigerModel(Tiger.Config(), work.ids, "cpu")
+    model = TigerModel(Tiger.Config(), work.ids)
     theirs = Peer(model, work)
     difference = largest_difference(model, theirs, work, users=4 if quick else 16)
     sizes = (8,) if quick else THEIR_BATCHES
     best = min(sizes, key=lambda size: seconds(lambda: theirs.rounds(size)))
     users = 32 if quick else 512
-    chunks = itertools.count()
+    blocks = itertools.count()
 
     def ours() -> None:
-        first = users * next(chunks) % (len(work.split.test) - users)
+        first = users * next(blocks) % (len(work.split.test) - users)
         generate(model, work, np.arange(first, first + users))
 
     rounds = 1 if quick else 5
@@ -80,7 +80,7 @@ class Peer:
         self.peer, self.levels = t5.t5_with_weights_of(model.network), work.ids.levels
         self.allowed = t5.allowed_next(model.tokens(model.tuples))
         self.histories, self.keep = work.split.test.histories, model.config.history_items
-        self.packer = Packer(self.histories.items, model.tokens(work.ids.codes), causal=False)
+        self.collator = Collator(self.histories.items, model.tokens(work.ids.codes), causal=False)
         self.next = 0
 
     def rounds(self, batch: int) -> None:
@@ -93,10 +93,10 @@ class Peer:
         """Tokens and scores."""
         stop = self.histories.offsets[rows + 1]
         start = np.maximum(self.histories.offsets[rows], stop - self.keep)
-        tokens, _, ends = self.packer.read(start, stop)
+        tokens, _, length = self.collator.read(start, stop)
         mask = torch.ones_like(tokens)
-        if ends is not None:
-            mask = (torch.arange(tokens.shape[1]) < ends).long()
+        if length is not None:
+            mask = (torch.arange(tokens.shape[1]) < length).long()
         with torch.inference_mode():
             return t5.beam_search(
                 self.peer, tokens, mask, self.allowed, levels=self.levels, width=WIDTH

@@ -16,10 +16,10 @@ import torch
 from benchmarks.speed.generator import t5
 from benchmarks.speed.generator.histories import histories
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
-from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.training.seq2seq import train_step
-from tokbench.nn.transformer.packing import Ints, Packer, Windows, prefix_windows
-from tokbench.types import Sequences
+from tokbench.generators.tiger import Tiger, TigerModel
+from tokbench.nn.training import GradientStep
+from tokbench.nn.transformer import Collator, Windows, prefix_windows
+from tokbench.types import Ints, Sequences
 
 BATCH = 512
 THEIR_BATCHES = (32, 64, 128, 256)
@@ -30,11 +30,11 @@ def measure(quick: bool) -> list[Row]:
     torch.manual_seed(0)
     work = histories()
     config = Tiger.Config(batch_size=64 if quick else BATCH)
-    model = TigerModel(config, work.ids, "cpu")
+    model = TigerModel(config, work.ids)
     train, tokens = work.split.histories.train, model.tokens(work.ids.codes)
     windows = prefix_windows(train.offsets, config.history_items)
     peer = t5.t5_with_weights_of(model.network)
-    padded = Packer(train.items, tokens, causal=False)
+    padded = Collator(train.items, tokens, causal=False)
     other = t5.PaddedTraining(peer, padded, windows, config.learning_rate)
     ours = our_step(model, train)
     sizes = [size for size in (*THEIR_BATCHES, BATCH) if size <= config.batch_size]
@@ -67,10 +67,9 @@ def measure(quick: bool) -> list[Row]:
 
 def our_step(model: TigerModel, train: Sequences) -> Callable[[Ints], object]:
     """One update as the generator `tiger` makes it."""
-    packer, windows, recipe = training_plan(model, train, "cpu")
-    optimizer = torch.optim.AdamW(model.network.parameters(), lr=recipe.learning_rate, fused=True)
-    model.network.train()
-    return lambda rows: train_step(model.network, optimizer, packer, windows, rows, recipe)
+    rate = model.config.learning_rate
+    optimizer = torch.optim.AdamW(model.network.parameters(), lr=rate, fused=True)
+    return GradientStep(model.network.train(), model.examples(train, "cpu"), optimizer)
 
 
 def batches(windows: Windows, size: int) -> Iterator[Ints]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,13 @@ import tokbench
 from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.generator_training import batches
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
-from benchmarks.speed.small_step import flops
+from benchmarks.speed.small_step import flops, without_padding
 from tokbench.api import Runtime
-from tokbench.generators.tiger import Tiger, TigerModel, training_plan
+from tokbench.generators.tiger import Tiger, TigerModel
 from tokbench.ingest.synth import synthesize
 from tokbench.nn.devices import on_cuda
-from tokbench.nn.training.seq2seq import graphed_backward, train_step
-from tokbench.nn.transformer.packing import Packer
+from tokbench.nn.training import GradientStep
+from tokbench.nn.transformer import prefix_windows
 from tokbench.tokenizers.cost import Cost
 from tokbench.types import Catalog, Sequences
 
@@ -87,30 +87,29 @@ def measure(quick: bool, device: str = "cuda") -> list[Row]:
 def training(work: Work, scale: Scale, device: str) -> list[Row]:
     """Sequences a second with recorded passes and without, and the share of the card's peak."""
     torch.manual_seed(0)
-    model = TigerModel(Tiger.Config(**scale.generator), work.ids, device)
+    model = TigerModel(Tiger.Config(**scale.generator), work.ids)
+    network, config = model.network.to(device).train(), model.config
     train = work.split.histories.train
-    packer, windows, recipe = training_plan(model, train, device)
-    optimizer = torch.optim.AdamW(model.network.parameters(), lr=recipe.learning_rate, fused=True)
-    graphed = graphed_backward(model.network, recipe) if on_cuda(device) else None
-    drawn = list(itertools.islice(batches(windows, recipe.batch_size), scale.steps))
-
-    def steps(recorded: bool) -> None:
-        model.network.train()
-        for rows in drawn:
-            used = graphed if recorded else None
-            train_step(model.network, optimizer, packer, windows, rows, recipe, used)
-
-    sequences = recipe.batch_size * scale.steps
-    pairs = interleaved(lambda: steps(True), lambda: steps(False), rounds=scale.rounds)
+    examples = model.examples(train, device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, fused=True)
+    graphed = GradientStep(network, examples, optimizer)
+    plain = GradientStep(network, replace(examples, recordable=False), optimizer)
+    windows = prefix_windows(train.offsets, config.history_items)
+    drawn = list(itertools.islice(batches(windows, config.batch_size), scale.steps))
+    sequences = config.batch_size * scale.steps
+    pairs = interleaved(
+        lambda: [graphed(rows) for rows in drawn],
+        lambda: [plain(rows) for rows in drawn],
+        rounds=scale.rounds,
+    )
     note = f"bf16; histories of {work.name}"
-    name = f"generator training, paper size, batch {recipe.batch_size}"
+    name = f"generator training, paper size, batch {config.batch_size}"
     recorded = compare(
         f"{name}, recorded passes", "the same passes launched kernel by kernel", pairs,
         amount=sequences, unit="sequences/s", note=note,
     )  # fmt: skip
-    host = TigerModel(model.config, work.ids, "cpu")
-    exact = Packer(train.items, model.tokens(work.ids.codes), causal=packer.causal, overhead=0)
-    useful = flops(host, exact, windows, drawn[:1]) * scale.steps
+    host = TigerModel(config, work.ids)
+    useful = flops(host, without_padding(host, train), drawn[:1]) * scale.steps
     peak = peak_flops(device)
     shares = sorted(useful / mine / peak for mine, _ in pairs)
     middle = shares[len(shares) // 2]
@@ -133,7 +132,7 @@ def peak_flops(device: str) -> float:
 def decoding(work: Work, scale: Scale, device: str) -> Row:
     """Users a second, from histories on the host to beams on the host."""
     torch.manual_seed(0)
-    model = TigerModel(Tiger.Config(**scale.generator), work.ids, device)
+    model = TigerModel(Tiger.Config(**scale.generator), work.ids)
     test = work.split.test.histories
     asked = Sequences.of([test[row % len(test)] for row in range(scale.users)])
     runtime = Runtime(device=device)

@@ -25,7 +25,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.speed.catalogue.embeddings import Floats, table
 from benchmarks.speed.harness import Row, compare, interleaved
-from tokbench.nn.kmeans.kmeans import kmeans, nearest, peel
+from tokbench.nn.kmeans import kmeans, nearest
+from tokbench.nn.kmeans.residual import peel
 from tokbench.nn.kmeans.threads import threads
 
 Labels = NDArray[np.int64]

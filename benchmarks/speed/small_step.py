@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.harness import Row, interleaved, peak_flops
-from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.training.seq2seq import Recipe, backward, train_step
-from tokbench.nn.transformer.packing import Ints, Packer, Windows
+from tokbench.generators.tiger import Tiger, TigerModel
+from tokbench.nn.training import Examples, GradientStep
+from tokbench.nn.transformer import Collator, MicroBatch, prefix_windows, sequence_windows
+from tokbench.types import Ints, Sequences
 
 FLOOR, AIM = 0.15, 0.35
 
@@ -41,18 +43,19 @@ def measure(quick: bool) -> list[Row]:
 def shares(work: Work, threads: int, *, steps: int, rounds: int) -> list[Row]:
     """Executed and useful FLOP/s of the step over those of a large product."""
     torch.manual_seed(0)
-    model = TigerModel(Tiger.Config(**Tiger.presets["quick"]), work.ids, "cpu")
+    model = TigerModel(Tiger.Config(**Tiger.presets["quick"]), work.ids)
     train = work.split.histories.train
-    packer, windows, recipe = training_plan(model, train, "cpu")
+    examples, size = model.examples(train, "cpu"), model.config.batch_size
     rng = np.random.default_rng(0)
-    drawn = [rng.choice(len(windows), recipe.batch_size, replace=False) for _ in range(steps)]
-    exact = Packer(train.items, model.tokens(work.ids.codes), causal=packer.causal, overhead=0)
-    executed, useful = (flops(model, p, windows, drawn) for p in (packer, exact))
+    drawn = [rng.choice(examples.count, size, replace=False) for _ in range(steps)]
+    executed, useful = (
+        flops(model, some, drawn) for some in (examples, without_padding(model, train))
+    )
     optimizer = torch.optim.AdamW(model.network.parameters(), lr=1e-3, fused=True)
-    model.network.train()
+    step = GradientStep(model.network.train(), examples, optimizer)
     peaks: list[float] = []
     pairs = interleaved(
-        lambda: run(model, optimizer, packer, windows, drawn, recipe),
+        lambda: [step(rows) for rows in drawn],
         lambda: peaks.append(peak_flops()),
         rounds=rounds,
     )
@@ -71,7 +74,7 @@ def shares(work: Work, threads: int, *, steps: int, rounds: int) -> list[Row]:
         ratios[-1],
         FLOOR,
         AIM,
-        f"{per_step * 1e3:.1f} ms a step of {recipe.batch_size} windows of {work.name}",
+        f"{per_step * 1e3:.1f} ms a step of {size} windows of {work.name}",
     )
     share = useful / executed
     return [
@@ -90,24 +93,25 @@ def shares(work: Work, threads: int, *, steps: int, rounds: int) -> list[Row]:
     ]
 
 
-def run(
-    model: TigerModel,
-    optimizer: torch.optim.Optimizer,
-    packer: Packer,
-    windows: Windows,
-    drawn: list[Ints],
-    recipe: Recipe,
-) -> None:
-    """The steps of the row."""
-    for rows in drawn:
-        train_step(model.network, optimizer, packer, windows, rows, recipe)
+def without_padding(model: TigerModel, train: Sequences) -> Examples[MicroBatch]:
+    """The model's examples in groups of exactly equal length."""
+    causal = model.config.encoder_attention == "causal"
+    windows = (sequence_windows if causal else prefix_windows)(
+        train.offsets, model.config.history_items
+    )
+    tokens = model.tokens(model.ids.codes)
+    exact = Collator(train.items, tokens, causal=causal, overhead=0)
+    examples = model.examples(train, "cpu")
+    return replace(examples, micro_batches=partial(exact.micro_batches, windows))
 
 
-def flops(model: TigerModel, packer: Packer, windows: Windows, drawn: list[Ints]) -> float:
+def flops(model: TigerModel, examples: Examples[MicroBatch], drawn: list[Ints]) -> float:
     """Of the forward and backward passes over all the batches."""
+    optimizer = torch.optim.SGD(model.network.parameters())
+    step = GradientStep(model.network, examples, optimizer)
     counter: Any = FlopCounterMode(display=False)
     with counter:
         for rows in drawn:
-            backward(model.network, packer.chunks(windows, rows))
+            step.accumulate(examples.micro_batches(rows))
     model.network.zero_grad()
     return float(counter.get_total_flops())

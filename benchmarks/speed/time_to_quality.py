@@ -25,9 +25,9 @@ from benchmarks.speed.generator import t5
 from benchmarks.speed.generator.histories import Work, meaningful
 from benchmarks.speed.harness import Row
 from tokbench.api import Runtime
-from tokbench.generators.selection import sample, validate
-from tokbench.generators.tiger import Tiger, TigerModel, training_plan
-from tokbench.nn.transformer.packing import Packer
+from tokbench.generators.tiger import Tiger, TigerModel
+from tokbench.generators.validation import sample, validate
+from tokbench.nn.transformer import Collator, prefix_windows
 
 Curve = list[tuple[float, float]]  # seconds since the start, validation NDCG@10
 EPOCHS, THEIR_BATCH, THEIR_RATE = 10, 128, 1e-3
@@ -88,11 +88,11 @@ def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
     """T5's training, a copy of its weights validated by our beam search after every epoch."""
     torch.manual_seed(0)
     config = Tiger.Config(**{**SIZE, "encoder_attention": "bidirectional"})
-    model = TigerModel(config, work.ids, "cpu")
+    model = TigerModel(config, work.ids)
     train = work.split.histories.train
-    _, windows, _ = training_plan(model, train, "cpu")
-    packer = Packer(train.items, model.tokens(work.ids.codes), causal=False)
-    training = t5.PaddedTraining(t5.t5_with_weights_of(model.network), packer, windows, THEIR_RATE)
+    windows = prefix_windows(train.offsets, config.history_items)
+    padded = Collator(train.items, model.tokens(work.ids.codes), causal=False)
+    training = t5.PaddedTraining(t5.t5_with_weights_of(model.network), padded, windows, THEIR_RATE)
     rng, spent = np.random.default_rng(0), 0.0
     # The users that `tiger` draws for its own validation at seed 0.
     queries = sample(work.split.histories.validation, users, np.random.default_rng(0))
@@ -104,7 +104,7 @@ def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
             training.step(rows)
         spent += time.perf_counter() - began
         t5.copy_weights_of(training.peer, model.network)
-        score = validate(model, queries, config.validation_width, Runtime())
+        score = validate(model, work.ids, queries, width=config.validation_width, device="cpu")
         curve.append((spent, score["validation_ndcg10"]))
         print(f"{t5.NAME}, epoch {epoch + 1}: {curve[-1]}", file=sys.stderr)
     return curve

@@ -21,8 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.catalogue.embeddings import ITEMS, table
 from benchmarks.speed.harness import Row, Work, compare, interleaved, peak_flops
-from tokbench.nn.quantizer.fit import OneStep, adam, start_codebooks, train_epoch
+from tokbench.nn.quantizer.fit import OneStep, adam, start_codebooks
 from tokbench.nn.quantizer.mlp import mlp
+from tokbench.nn.training import Summed, run_epochs
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
 
@@ -80,7 +81,12 @@ def in_order(step: OneStep, x: Tensor, steps: int) -> Work:
     def work() -> None:
         order = torch.randperm(len(x))
         rows = [order[at * BATCH % (len(x) - BATCH) :][:BATCH] for at in range(steps)]
-        train_epoch(step, rows)
+        run_epochs(
+            1,
+            lambda epoch: rows,
+            lambda batch: Summed(step(batch).losses, 1),
+            after_epoch=lambda epoch, means: None,
+        )
 
     return work
 

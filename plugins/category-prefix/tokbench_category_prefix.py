@@ -46,6 +46,8 @@ class CategoryPrefix(Tokenizer):
             "category has are clusters of its items' embeddings",
         )
 
+    config: Config
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Number the items group by group.
 
@@ -83,7 +85,7 @@ class CategoryPrefix(Tokenizer):
     def groups(self, catalog: Catalog, category: Ints, seed: int) -> Ints:
         """[C] the first code of each category: its own number, or, where categories outnumber
         codes, the cluster of its mean embedding, K categories to a cluster at most."""
-        from tokbench.nn.kmeans.kmeans import bounded_kmeans, means
+        from tokbench.nn.kmeans import bounded_kmeans, means
 
         size, count = self.config.codebook_size, int(category.max()) + 1
         if count <= size:
@@ -98,7 +100,7 @@ class CategoryPrefix(Tokenizer):
         Where the categories need more blocks than there are, slots go on past the last one:
         the surplus shares tuples, which is for the collision policy to resolve.
         """
-        from tokbench.nn.kmeans.kmeans import bounded_kmeans
+        from tokbench.nn.kmeans import bounded_kmeans
 
         block = self.config.codebook_size ** (self.config.levels - 2)  # slots to a code of level 2
         found, sizes = np.unique(category, return_counts=True)

@@ -11,8 +11,8 @@ Axes: N items, B batch, D input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # torch and scipy are imported where they are used, so that l
     from scipy.sparse import csr_array
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, LossTerms, Order, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, LossTerms, Order, QuantizedAutoencoder, Terms
     from tokbench.types import Catalog
 
 
@@ -54,7 +54,8 @@ class CostBehaviour(Cost):
         )
         partners: int = option(4, ge=1, description="items that an item brings along, at most")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "random-batches": {"batches": "random"},
     }
@@ -87,7 +88,7 @@ class CostBehaviour(Cost):
 
     def order(self, catalog: Catalog, model: QuantizedAutoencoder) -> Order | None:
         """Partners side by side, unless they have no share or batches are to be random."""
-        from tokbench.nn.quantizer.order import neighbour_order
+        from tokbench.nn.quantizer import neighbour_order
 
         if self.config.batches == "random" or not self.config.behaviour_share:
             return None
@@ -125,7 +126,7 @@ def behaviour_contrastive_loss(
     import torch
     import torch.nn.functional as F
 
-    from tokbench.nn.quantizer.losses import equal_rows
+    from tokbench.nn.quantizer import equal_rows
 
     logits = F.normalize(x, dim=-1) @ F.normalize(x_hat, dim=-1).T / tau  # [B, B]
     if mask_duplicates:

@@ -10,7 +10,7 @@ Axes: N items, B batch, D_m width of modality m (0 is the text), D their sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -26,7 +26,7 @@ from tokbench.types import Catalog, Codes, Floats
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, LossTerms, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, LossTerms, QuantizedAutoencoder, Terms
     from tokbench.tokenizers.rqvae import FittedQuantizer
 
 
@@ -58,7 +58,8 @@ class CostMultimodal(Cost):
             "and the other modalities; 0 only puts them side by side",
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "contrasted": {"cross_weight": 0.1},
     }
@@ -166,7 +167,7 @@ def cross_loss(x: Tensor, widths: Sequence[int], reconstruct: Any, tau: float) -
     """
     import torch
 
-    from tokbench.nn.quantizer.losses import contrastive_loss
+    from tokbench.nn.quantizer import contrastive_loss
 
     parts = torch.split(x, list(widths), dim=1)
     found = []

@@ -10,8 +10,7 @@ Axes: N items, B batch, D input, k neighbours (the item itself is the first of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokeniz
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, Order, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, Order, QuantizedAutoencoder, Terms
     from tokbench.types import Catalog
 
 
@@ -53,7 +52,8 @@ class CostTopk(Cost):
             "as the epoch has not had them; random: it meets them by chance",
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **Cost.presets,
         "random-batches": {"batches": "random"},
     }
@@ -75,7 +75,7 @@ class CostTopk(Cost):
         """Neighbours side by side, unless there are none or batches are to be random."""
         import torch
 
-        from tokbench.nn.quantizer.order import neighbour_order
+        from tokbench.nn.quantizer import neighbour_order
 
         if self.config.batches == "random" or self.config.neighbours == 1:
             return None
@@ -101,7 +101,7 @@ def topk_contrastive_loss(
     import torch
     import torch.nn.functional as F
 
-    from tokbench.nn.quantizer.losses import equal_rows
+    from tokbench.nn.quantizer import equal_rows
 
     unit = F.normalize(x, dim=-1)
     logits = unit @ F.normalize(x_hat, dim=-1).T / tau  # [B, B]

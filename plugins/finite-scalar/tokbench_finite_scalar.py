@@ -103,7 +103,9 @@ class FiniteScalar(Tokenizer):
         minimum_steps: int = option(
             2000, ge=0, description="train for more epochs until there were this many steps"
         )
-        batch_size: int = option(256, ge=1, description="items per step; the ragged rest waits")
+        batch_size: int = option(
+            256, ge=1, description="items per step; an epoch's incomplete batch is left out"
+        )
         learning_rate: float = option(1e-3, gt=0, description="of Adam")
         minimum_distinct: float = option(
             0.1, ge=0, le=1,
@@ -127,6 +129,8 @@ class FiniteScalar(Tokenizer):
                 raise ValueError("every width is 1 or more")
             return widths
 
+    config: Config
+
     @property
     def codebook_size(self) -> int:
         """K: how many codes the scalars make."""
@@ -143,7 +147,7 @@ class FiniteScalar(Tokenizer):
         """Train on the catalogue's embeddings."""
         import torch
 
-        from tokbench.nn.quantizer.codebooks import CollapseWatch
+        from tokbench.nn.quantizer import CollapseWatch
 
         generator = torch.Generator().manual_seed(seed)
         embeddings = torch.tensor(catalog.embeddings, device=runtime.device)
@@ -166,7 +170,7 @@ class FiniteScalar(Tokenizer):
         import torch
         from vector_quantize_pytorch import FSQ
 
-        from tokbench.nn.quantizer.mlp import mlp
+        from tokbench.nn.quantizer import mlp
 
         deviation = embeddings.std(dim=0, correction=0)
         scale = torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
@@ -184,31 +188,20 @@ class FiniteScalar(Tokenizer):
         self, model: Trained, x: torch.Tensor, generator: torch.Generator, runtime: Runtime
     ) -> None:
         """Minimise ||x - x_hat||^2, summed over D, by Adam; a row of the curve for each epoch."""
-        import torch
-
-        from tokbench.api import batches
-        from tokbench.nn.quantizer.losses import reconstruction_loss
+        from tokbench.nn.quantizer import reconstruction_loss
+        from tokbench.nn.training import FullBatches, minimise
 
         c = self.config
-        size = min(c.batch_size, len(x))
-        steps = len(x) // size
-        epochs = max(c.epochs, math.ceil(c.minimum_steps / steps))
-        weights = [*model.encoder.parameters(), *model.decoder.parameters()]
-        optimizer = torch.optim.Adam(weights, lr=c.learning_rate)
-        with runtime.progress.track("training the autoencoder", total=epochs) as advance:
-            for epoch in range(epochs):
-                order = torch.randperm(len(x), generator=generator).to(x.device)
-                total = torch.zeros((), device=x.device)
-                for block in batches(steps * size, size):
-                    rows = x[order[block]]
-                    loss = reconstruction_loss(rows, model.reconstruct(rows))
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-                    total += loss.detach()
-                mean = float(total) / steps
-                runtime.log(epoch=epoch + 1, steps=(epoch + 1) * steps, reconstruction=mean)
-                advance(note=f"loss {mean:.4g}")
+        minimise(
+            lambda rows: reconstruction_loss(rows, model.reconstruct(rows)),
+            x,
+            [*model.encoder.parameters(), *model.decoder.parameters()],
+            FullBatches.of(len(x), c.batch_size, epochs=c.epochs, minimum_steps=c.minimum_steps),
+            learning_rate=c.learning_rate,
+            runtime=runtime,
+            generator=generator,
+            name="reconstruction",
+        )
 
 
 @hookimpl

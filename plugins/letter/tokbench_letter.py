@@ -10,8 +10,8 @@ Axes: N items, B batch, d latent, M levels, K codes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch and scipy are imported where they are used, so that l
     from scipy.sparse import csr_array
     from torch import Tensor
 
-    from tokbench.nn.quantizer.fit import Batch, LossTerms, QuantizedAutoencoder, Terms
+    from tokbench.nn.quantizer import Batch, LossTerms, QuantizedAutoencoder, Terms
     from tokbench.types import Catalog
 
 
@@ -58,7 +58,8 @@ class Letter(RqVae):
             5, ge=1, description="items of a sequence co-occur when at most so many apart"
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         **RqVae.presets,
         "published": {  # the authors' script, but for its 20,000 epochs
             "levels": 4,
@@ -179,7 +180,7 @@ def same_cluster(book: NDArray[np.float32], clusters: int) -> Tensor:
     """
     import torch
 
-    from tokbench.nn.kmeans.kmeans import bounded_kmeans
+    from tokbench.nn.kmeans import bounded_kmeans
 
     share = len(book) / clusters
     lower, upper = max(2, int(share / 2)), max(3, int(np.ceil(2.4 * share)))

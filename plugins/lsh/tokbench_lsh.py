@@ -58,6 +58,8 @@ class Lsh(Tokenizer):
             "one side",
         )
 
+    config: Config
+
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Hyperplanes:
         """Draw the hyperplanes; the catalogue gives their width, and their point if centred."""
         width = catalog.embeddings.shape[1]

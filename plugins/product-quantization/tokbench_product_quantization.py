@@ -31,7 +31,7 @@ class Quantizer:
 
     def encode(self, embeddings: Floats) -> Codes:
         """Embeddings [N, D] to codes [N, M]: the nearest centroid of every part."""
-        from tokbench.nn.kmeans.kmeans import nearest
+        from tokbench.nn.kmeans import nearest
 
         x = np.asarray((embeddings - self.center) @ self.projection, np.float32)
         parts = np.split(x, len(self.books), axis=1)
@@ -85,9 +85,11 @@ class ProductQuantization(Tokenizer):
             "as RPG does; 0 leaves them as they are",
         )
 
+    config: Config
+
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Quantizer:
         """Learn rotation and codebooks. Raises ConfigError where `pca` asks for too much."""
-        from tokbench.nn.kmeans.kmeans import kmeans
+        from tokbench.nn.kmeans import kmeans
 
         center, whitening = self.whitening(catalog.embeddings)
         width = whitening.shape[1]

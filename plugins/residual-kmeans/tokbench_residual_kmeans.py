@@ -31,7 +31,7 @@ class Codebooks:
         Items of the catalogue get `codes` again where clusters are not balanced; where they are,
         an item may have been moved to another cluster than the nearest.
         """
-        from tokbench.nn.kmeans.kmeans import nearest
+        from tokbench.nn.kmeans import nearest
 
         r, codes = embeddings, []
         for book in self.books:
@@ -78,6 +78,8 @@ class ResidualKMeans(Tokenizer):
             0, ge=0, description="items by which a balanced cluster may miss N / K, rounded"
         )
 
+    config: Config
+
     def fit(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> Codebooks:
         """Cluster level by level; fewer distinct residuals than K leave codes without an item."""
         levels = self.config.levels
@@ -93,7 +95,7 @@ class ResidualKMeans(Tokenizer):
 
     def clusters(self, r: Floats, seed: int) -> tuple[Floats, Codes]:
         """Centroids [K, D] of residuals r [N, D], and the cluster [N] of each."""
-        from tokbench.nn.kmeans.kmeans import bounded_kmeans, kmeans, means, nearest
+        from tokbench.nn.kmeans import bounded_kmeans, kmeans, means, nearest
 
         size = self.config.codebook_size
         if not self.config.balance:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -113,7 +114,9 @@ class ResidualVq(Tokenizer):
         minimum_steps: int = option(
             1000, ge=0, description="train for more epochs until there were this many steps"
         )
-        batch_size: int = option(256, ge=1, description="items per step; the ragged rest waits")
+        batch_size: int = option(
+            256, ge=1, description="items per step; an epoch's incomplete batch is left out"
+        )
         learning_rate: float = option(1e-3, gt=0, description="of Adam")
         minimum_distinct: float = option(
             0.1, ge=0, le=1,
@@ -131,6 +134,8 @@ class ResidualVq(Tokenizer):
                 )
             return self
 
+    config: Config
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Train on the catalogue and code it. Raises CollapseError for too few distinct tuples."""
         found = self.fit(catalog, seed=seed, runtime=runtime)
@@ -142,10 +147,10 @@ class ResidualVq(Tokenizer):
         """Train on the catalogue's embeddings; the global random state is put back after."""
         import torch
 
-        from tokbench.nn.quantizer.codebooks import CollapseWatch
+        from tokbench.nn.devices import seeded
+        from tokbench.nn.quantizer import CollapseWatch
 
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed, runtime.device):
             embeddings = torch.tensor(catalog.embeddings, device=runtime.device)
             model = self.untrained(embeddings)
             x = embeddings - model.center
@@ -191,34 +196,18 @@ class ResidualVq(Tokenizer):
     def train(self, model: Trained, x: torch.Tensor, runtime: Runtime) -> None:
         """Minimise the quantization loss, and with a projection the reconstruction too, both
         summed over dimensions, by Adam; a row of the curve for each epoch."""
-        import torch
-
-        from tokbench.api import batches
+        from tokbench.nn.training import FullBatches, minimise
 
         c = self.config
-        size = min(c.batch_size, len(x))
-        steps = len(x) // size
-        epochs = max(c.epochs, math.ceil(c.minimum_steps / steps))
+        plan = FullBatches.of(len(x), c.batch_size, epochs=c.epochs, minimum_steps=c.minimum_steps)
         modules = [m for m in (model.down, model.quantizer, model.up) if m is not None]
         weights = [weight for module in modules for weight in module.parameters()]
-        optimizer = torch.optim.Adam(weights, lr=c.learning_rate)
-        with runtime.progress.track("training the codebooks", total=epochs) as advance:
-            for epoch in range(epochs):
-                order = torch.randperm(len(x)).to(x.device)
-                total = torch.zeros((), device=x.device)
-                for block in batches(steps * size, size):
-                    loss = self.loss(model, x[order[block]])
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-                    total += loss.detach()
-                mean = float(total) / steps
-                runtime.log(epoch=epoch + 1, steps=(epoch + 1) * steps, loss=mean)
-                advance(note=f"loss {mean:.4g}")
+        loss = partial(self.loss, model)
+        minimise(loss, x, weights, plan, learning_rate=c.learning_rate, runtime=runtime)
 
     def loss(self, model: Trained, x: torch.Tensor) -> torch.Tensor:
         """The sum over levels and dimensions of x [B, D], a mean over the batch only."""
-        from tokbench.nn.quantizer.losses import reconstruction_loss
+        from tokbench.nn.quantizer import reconstruction_loss
 
         z = x if model.down is None else model.down(x)
         z_hat, _, losses = model.quantizer(z[:, None])

@@ -136,22 +136,20 @@ def test_no_gain_for_patience_validations_ends_training_with_the_best_weights() 
 
 
 @pytest.mark.parametrize(("least", "passes"), [(0, 1), (12, 1), (13, 2), (24, 2), (25, 3)])
-def test_little_data_is_read_several_times_an_epoch(
-    least: int, passes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_little_data_is_read_several_times_an_epoch(least: int, passes: int) -> None:
     """Two epochs of the toy's 92 windows, six batches of 16 each, are 12 steps."""
-    seen: list[list[int]] = []
-
-    def spy(_model: Any, _items: Any, windows: Any, recipe: Any, **kwargs: Any) -> None:
-        seen.append(sorted(windows.start))
-        for epoch in range(recipe.epochs):
-            kwargs["after_epoch"](epoch + 1, 0.0)
-
-    monkeypatch.setattr("tokbench.nn.transformer.sasrec.train_epochs", spy)
-    train(epochs=2, minimum_steps=least)
-    once = sorted(seen[0][::passes])
-    assert seen[0] == sorted(once * passes), "every window as often as any other"
-    assert len(once) == 92
+    _, histories, ids = toy()
+    model = SasRec.of(**SMALL, epochs=2).untrained(ids)
+    once = model.examples(histories.train, "cpu")
+    assert once.count == 92
+    again = SasRec.of(**{**SMALL, "minimum_steps": least}, epochs=2).untrained(ids)
+    examples = again.examples(histories.train, "cpu")
+    assert examples.count == 92 * passes
+    labels = [
+        sum(batch.supervised for batch in some.micro_batches(np.arange(some.count)))
+        for some in (once, examples)
+    ]
+    assert labels[1] == labels[0] * passes, "every window as often as any other"
 
 
 def test_what_cannot_be_trained_is_said() -> None:

@@ -198,7 +198,7 @@ def test_another_token_budget_trains_the_same_model(
 def test_training_needs_a_pair_of_items() -> None:
     catalog, histories, ids = toy()
     lonely = Histories(Sequences.of([[1], [2]]), histories.validation)
-    with pytest.raises(ConfigError, match="at least two items"):
+    with pytest.raises(ConfigError, match="at least two items; the longest of 2 has 1"):
         Tiger.of(**SMALL).train(catalog, lonely, ids, seed=0, runtime=Runtime())
 
 

@@ -10,13 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.nn.transformer.test_packing import TOKENS, windowed
-from tokbench.nn.cuda_graphs.graphs import GraphedBackward
+from tests.nn.transformer.test_collator import TOKENS, backward, windowed
+from tokbench.api import Runtime
+from tokbench.nn.cuda_graphs.backward import GraphedBackward
 from tokbench.nn.devices import tensor_cores
-from tokbench.nn.training.seq2seq import Recipe, backward, summed_loss, train_epochs
+from tokbench.nn.training.gradient import Examples, GradientStep, train
+from tokbench.nn.training.recipe import Recipe
 from tokbench.nn.transformer.beam import PrefixTree, search
-from tokbench.nn.transformer.packing import Grid, Packer
-from tokbench.nn.transformer.t5 import Size, Transformer
+from tokbench.nn.transformer.collator import Collator, Grid
+from tokbench.nn.transformer.layers import Size
+from tokbench.nn.transformer.loss import summed_loss
+from tokbench.nn.transformer.t5 import Transformer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -34,9 +38,11 @@ def model_on(device: str, **changes: float) -> Transformer:
 def gradients(model: Transformer, causal: bool, device: str, **options: Grid | None) -> Tensor:
     """Of the windows' loss divided by the tokens, all in one vector."""
     items, windows = windowed(causal)
-    packer = Packer(items, TOKENS, causal=causal, device=device, **options)  # type: ignore[arg-type]
+    collator = Collator(items, TOKENS, causal=causal, device=device, **options)  # type: ignore[arg-type]
     model.zero_grad(set_to_none=True)
-    _, count = backward(model, packer.chunks(windows, np.arange(len(windows))), smoothing=0.1)
+    _, count = backward(
+        model, collator.micro_batches(windows, np.arange(len(windows))), smoothing=0.1
+    )
     parts = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     assert len(parts) == len(list(model.parameters())), "every weight learns, biases among them"
     return (torch.cat(parts) / count).cpu()
@@ -59,17 +65,21 @@ def test_gradients_equal_those_of_the_cpu_to_bf16(causal: bool) -> None:
 def test_a_recorded_pass_gives_the_gradients_of_the_plain_one(causal: bool) -> None:
     """Recorded once, replayed on other contents of the same shape, and added to what is there."""
     items, windows = windowed(causal)
-    packer = Packer(items, TOKENS, causal=causal, device="cuda", grid=Grid(windows=32, items=6))
+    collator = Collator(items, TOKENS, causal=causal, device="cuda", grid=Grid(windows=32, items=6))
     model = model_on("cuda").train()
-    graphed = GraphedBackward(model, partial(summed_loss, smoothing=0.1))
+    loss = partial(summed_loss, model, smoothing=0.1)
+    examples = Examples(0, lambda rows: [], loss, recordable=True)
+    step = GradientStep(model, examples, torch.optim.SGD(model.parameters()))
+    graphed = step.backward
+    assert isinstance(graphed, GraphedBackward)
     rows = np.arange(len(windows))
     for part in (rows[: len(rows) // 2], rows[len(rows) // 2 :], rows):
-        chunks = list(packer.chunks(windows, part))
+        batches = list(collator.micro_batches(windows, part))
         model.zero_grad(set_to_none=False)
-        total, count = backward(model, chunks, smoothing=0.1)
+        total, count = backward(model, batches, smoothing=0.1)
         plain = [p.grad.clone() for p in model.parameters() if p.grad is not None]
         model.zero_grad(set_to_none=False)
-        total_again, count_again = backward(model, chunks, graphed=graphed)
+        total_again, count_again = step.accumulate(batches)
         found = [p.grad for p in model.parameters() if p.grad is not None]
         torch.testing.assert_close(total, total_again, rtol=1e-4, atol=1e-4)
         assert count == count_again
@@ -80,37 +90,33 @@ def test_a_recorded_pass_gives_the_gradients_of_the_plain_one(causal: bool) -> N
 
 def test_dropout_draws_anew_in_every_replay() -> None:
     items, windows = windowed(True)
-    packer = Packer(items, TOKENS, causal=True, device="cuda", grid=Grid(windows=32, items=6))
+    collator = Collator(items, TOKENS, causal=True, device="cuda", grid=Grid(windows=32, items=6))
     model = model_on("cuda", dropout=0.5).train()
-    graphed = GraphedBackward(model, summed_loss)
-    (chunk,) = packer.chunks(windows, np.arange(len(windows)))
-    losses = [float(graphed(chunk)) for _ in range(4)]
+    examples = Examples(0, lambda rows: [], partial(summed_loss, model), recordable=True)
+    step = GradientStep(model, examples, torch.optim.SGD(model.parameters()))
+    (batch,) = collator.micro_batches(windows, np.arange(len(windows)))
+    losses = [float(step.accumulate([batch]).losses) for _ in range(4)]
     assert len(set(losses)) == 4
 
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_training_on_a_gpu_learns_as_on_a_cpu(causal: bool) -> None:
     items, windows = windowed(causal)
-    recipe = Recipe(8, 30, 3e-3, "cosine", 5, 0.0, 0.0)
+    recipe = Recipe(8, 30, 3e-3, "cosine", warmup_steps=5, patience=99)
     last = []
     for device in ("cpu", "cuda"):
         grid = Grid(windows=8, items=3) if device == "cuda" else None
-        packer = Packer(items, TOKENS, causal=causal, device=device, grid=grid)
-        losses: list[float] = []
-
-        def after_epoch(epoch: int, loss: float, losses: list[float] = losses) -> bool:
-            losses.append(loss)
-            return False
-
-        train_epochs(
-            model_on(device),
-            packer,
-            windows,
-            recipe,
-            rng=np.random.default_rng(0),
-            after_epoch=after_epoch,
-            after_batch=lambda rows, loss: None,
+        collator = Collator(items, TOKENS, causal=causal, device=device, grid=grid)
+        model, runtime = model_on(device), Runtime(device=device)
+        examples = Examples(
+            len(windows),
+            partial(collator.micro_batches, windows),
+            partial(summed_loss, model),
+            recordable=True,
         )
+        rng = np.random.default_rng(0)
+        train(model, examples, recipe, lambda: {"quality": 0.0}, rng=rng, runtime=runtime)
+        losses = [row["loss"] for row in runtime.rows]
         assert losses[-1] < 0.7 * losses[0]
         last.append(losses[-1])
     assert last[1] == pytest.approx(last[0], rel=0.1)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tests.tokenizers.test_rqvae import SMALL
 from tokbench.api import Runtime, option
-from tokbench.nn.quantizer.fit import Batch, Terms
+from tokbench.nn.quantizer.autoencoder import Batch
+from tokbench.nn.quantizer.fit import Terms
 from tokbench.nn.quantizer.losses import contrastive_loss, quantization_loss, reconstruction_loss
 from tokbench.tokenizers.cost import Cost
 from tokbench.tokenizers.rqvae import RqVae
@@ -85,6 +86,8 @@ def test_a_new_term_is_a_subclass_of_a_few_lines(
             """Options of CoST, and the weight of the new term."""
 
             length_weight: float = option(0.5, ge=0, description="weight of ||z||^2")
+
+        config: Config
 
         def terms(self, batch: Batch) -> Terms:
             length = batch.z.square().sum(dim=1).mean()

@@ -46,6 +46,8 @@ class ContentNeighbours(Generator):
             "takes an item twice. No other generator does, so it is off",
         )
 
+    config: Config
+
     def train(
         self,
         catalog: Catalog,

@@ -65,6 +65,8 @@ class ItemItem(Generator):
             "takes an item twice. No other generator does, so it is off",
         )
 
+    config: Config
+
     def train(
         self,
         catalog: Catalog,

@@ -7,22 +7,23 @@ G classes, M levels.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tokbench.api import Generator, GeneratorModel, Runtime, option
+from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
-from tokbench.generators.selection import BestEpoch
-from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
+from tokbench.generators.network import NetworkGenerator, NetworkModel
+from tokbench.types import Beams, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
+    from tokbench.nn.training.gradient import Examples
+    from tokbench.nn.transformer.sasrec import MicroBatch
     from tokbench.nn.transformer.sasrec import SasRec as Network
 
 
-class SasRec(Generator):
+class SasRec(NetworkGenerator["SasRecModel"]):
     """Causal self-attention over items, full softmax over the catalogue at every position.
 
     The levels of a tuple are not looked at: each distinct tuple is one class with an embedding of
@@ -78,7 +79,7 @@ class SasRec(Generator):
             10, ge=1, paper=20, description="validations without a better NDCG@10 before the end"
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         # two cores, a few minutes on 5,000 users
         "quick": {"epochs": 20, "patience": 4},
         # seconds, on some 300 items and 1,000 users
@@ -96,46 +97,20 @@ class SasRec(Generator):
         },
     }
 
-    def train(
-        self,
-        catalog: Catalog,
-        histories: Histories,
-        ids: SemanticIds,
-        *,
-        seed: int,
-        runtime: Runtime,
-    ) -> SasRecModel:
-        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+    config: Config
 
-        Every item of `histories.train` is a target once, in rows of two or more. Same seed, same
-        thread count, same weights, bit for bit on a CPU. Torch's global generator is left as found.
-        """
-        import torch
-
-        if not (histories.train.lengths > 1).any():
-            raise ConfigError("sasrec needs a training sequence of at least two items, found none")
-        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(seed)
-            model = SasRecModel(self.config, ids, runtime.device)
-            _fit(model, histories, np.random.default_rng(seed), runtime)
-        return model
-
-    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> SasRecModel:
-        """The model whose `state()` this was; it moves to the device of its first `generate`."""
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            model = SasRecModel(self.config, ids, "cpu")
-        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
-        model.network.load_state_dict(weights)
-        return model
+    def untrained(self, ids: SemanticIds) -> SasRecModel:
+        """A network with a class for each distinct tuple. Raises ConfigError for heads that do not
+        share the width."""
+        return SasRecModel(self.config, ids)
 
 
-class SasRecModel(GeneratorModel):
-    """A trained network and the tuples that its classes stand for."""
+class SasRecModel(NetworkModel):
+    """A network and the tuples that its classes stand for."""
 
-    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
+    network: Network
+
+    def __init__(self, config: SasRec.Config, ids: SemanticIds) -> None:
         from tokbench.nn.transformer.sasrec import SasRec as Network
 
         if config.width % config.heads:
@@ -153,7 +128,7 @@ class SasRecModel(GeneratorModel):
             heads=config.heads,
             rate=config.dropout,
         )
-        self.network: Network = network.to(device).eval()
+        self.network = network.eval()
 
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The `width` likeliest tuples after each history, of which the last items count.
@@ -163,7 +138,7 @@ class SasRecModel(GeneratorModel):
         """
         import torch
 
-        from tokbench.nn.transformer.packing import pack
+        from tokbench.nn.transformer.windows import pack
 
         network, classes = self.network.to(runtime.device).eval(), len(self.tuples)
         best = min(width, classes)
@@ -202,53 +177,34 @@ class SasRecModel(GeneratorModel):
         own = [np.unique(self.member[histories[row]]) for row in rows]
         return np.repeat(np.arange(len(rows)), list(map(len, own))), np.concatenate(own)
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32."""
-        return {
-            name: value.detach().cpu().numpy().copy()
-            for name, value in self.network.state_dict().items()
-        }
+    def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
+        """Windows in which every item is a target once, in rows of two or more; on little data
+        several times over."""
+        from tokbench.nn.training.gradient import Examples
+        from tokbench.nn.transformer.sasrec import Collator, summed_loss
+        from tokbench.nn.transformer.windows import Windows, sequence_windows
+
+        runs = sequence_windows(train.offsets, self.config.history_items)
+        # Where a window begins its row, START is followed by a target too.
+        begins = np.isin(runs.start, train.offsets[:-1])
+        arrays = runs.start, runs.stop, np.where(begins, 0, runs.first)
+        passes = _passes(len(runs), self.config)
+        windows = Windows(*(np.tile(array, passes) for array in arrays))
+        budget = min(TRAIN_PLACES, LOGITS // len(self.tuples))
+        items = self.member[train.items]
+        collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
+        return Examples(len(windows), collator, partial(summed_loss, self.network))
 
 
 OWN = 1000.0  # more than any two log-probabilities differ by
-PLACES = 2**14  # places of a chunk in inference
-TRAIN_PLACES = 4096  # of a chunk in training, fewer where the catalogue is large
+PLACES = 2**14  # places of a micro-batch in inference
+TRAIN_PLACES = 4096  # of a micro-batch in training, fewer where the catalogue is large
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB
 
 
-def _passes(windows: int, config: Any) -> int:
+def _passes(windows: int, config: SasRec.Config) -> int:
     """Over the data in an epoch. A thousand users are eight steps: twenty such epochs would end
     soon after the warm-up, and patience would run out inside it.
     """
-    steps: int = config.epochs * math.ceil(windows / config.batch_size)
-    least: int = config.minimum_steps
-    return max(1, math.ceil(least / steps))
-
-
-def _fit(
-    model: SasRecModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
-) -> None:
-    """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.transformer.packing import Windows, sequence_windows
-    from tokbench.nn.transformer.sasrec import Recipe, train_epochs
-
-    config = model.config
-    runs = sequence_windows(histories.train.offsets, config.history_items)
-    # Where a window begins its row, START is followed by a target too.
-    begins = np.isin(runs.start, histories.train.offsets[:-1])
-    arrays = runs.start, runs.stop, np.where(begins, 0, runs.first)
-    windows = Windows(*(np.tile(array, _passes(len(runs), config)) for array in arrays))
-    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
-    best = BestEpoch(model, histories.validation, config=config, width=10, runtime=runtime)
-    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
-        train_epochs(
-            model.network,
-            model.member[histories.train.items],
-            windows,
-            recipe,
-            budget=min(TRAIN_PLACES, LOGITS // len(model.tuples)),
-            rng=rng,
-            after_epoch=best,
-            after_batch=lambda rows, loss: advance(rows, f"loss {loss:.3f}"),
-        )
-    best.restore()
+    steps = config.epochs * math.ceil(windows / config.batch_size)
+    return max(1, math.ceil(config.minimum_steps / steps))

@@ -7,24 +7,25 @@ out was found best, arXiv 2507.22224) and no end token, as every tuple has M cod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.api import Generator, GeneratorModel, Runtime, option
-from tokbench.errors import ConfigError
-from tokbench.generators.selection import BestEpoch, sample
-from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
+from tokbench.api import Generator, Runtime, option
+from tokbench.generators.network import NetworkGenerator, NetworkModel
+from tokbench.types import Beams, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
-    from tokbench.nn.training.seq2seq import Recipe
-    from tokbench.nn.transformer.packing import Packer, Windows
-    from tokbench.nn.transformer.t5 import Size, Transformer
+    from tokbench.nn.training.gradient import Examples
+    from tokbench.nn.transformer.collator import MicroBatch
+    from tokbench.nn.transformer.layers import Size
+    from tokbench.nn.transformer.t5 import Transformer
 
 
-class Tiger(Generator):
+class Tiger(NetworkGenerator["TigerModel"]):
     """Encoder-decoder over semantic IDs, trained on every position, decoded by beam search."""
 
     name = "tiger"
@@ -77,7 +78,7 @@ class Tiger(Generator):
         )
         validation_width: int = option(20, ge=10, description="beam width in validation")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         # two cores, a few minutes on 5,000 users: one pass trains every position (causal)
         "quick": {
             "encoder_layers": 2,
@@ -116,52 +117,25 @@ class Tiger(Generator):
         },
     }
 
-    def train(
-        self,
-        catalog: Catalog,
-        histories: Histories,
-        ids: SemanticIds,
-        *,
-        seed: int,
-        runtime: Runtime,
-    ) -> TigerModel:
-        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+    config: Config
 
-        One training example per item of `histories.train` but each user's first. Same seed, same
-        thread count, same weights, bit for bit on a CPU. Torch's global generator is left as found.
-        """
-        import torch
-
-        if not (histories.train.lengths > 1).any():
-            raise ConfigError("tiger needs a training sequence of at least two items, found none")
-        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(seed)
-            model = TigerModel(self.config, ids, runtime.device)
-            _fit(model, histories, np.random.default_rng(seed), runtime)
-        return model
-
-    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> TigerModel:
-        """The model whose `state()` this was; it moves to the device of its first `generate`."""
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            model = TigerModel(self.config, ids, "cpu")
-        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
-        model.network.load_state_dict(weights)
-        return model
+    def untrained(self, ids: SemanticIds) -> TigerModel:
+        """An encoder-decoder over the tokens of `ids`."""
+        return TigerModel(self.config, ids)
 
 
-class TigerModel(GeneratorModel):
-    """A trained encoder-decoder and the tuples it may write."""
+class TigerModel(NetworkModel):
+    """An encoder-decoder and the tuples it may write."""
 
-    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
+    network: Transformer
+
+    def __init__(self, config: Tiger.Config, ids: SemanticIds) -> None:
         from tokbench.nn.transformer.t5 import START, Transformer
 
         self.config, self.ids = config, ids
         self.base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])  # level m's code 0 as a token
         self.tuples, _, _ = ids.groups()
-        self.network: Transformer = Transformer(_size(config, ids)).to(device).eval()
+        self.network = Transformer(_size(config, ids)).eval()
 
     def tokens(self, codes: NDArray[np.int32]) -> Ints:
         """Codes [..., M] as tokens: each level has its own."""
@@ -187,9 +161,10 @@ class TigerModel(GeneratorModel):
 
         from tokbench.nn.devices import on_cuda, tensor_cores
         from tokbench.nn.transformer.beam import PrefixTree, search
-        from tokbench.nn.transformer.packing import Packer, pack
+        from tokbench.nn.transformer.collator import Collator
+        from tokbench.nn.transformer.windows import pack
 
-        packer = Packer(
+        collator = Collator(
             histories.items, self.tokens(self.ids.codes), causal=self._causal, device=device
         )
         tree = PrefixTree.of(self.tokens(self.tuples), device)
@@ -203,34 +178,55 @@ class TigerModel(GeneratorModel):
         self.network.eval()
         for group in pack(size, budget=budget, overhead=budget // 8):
             with torch.inference_mode(), tensor_cores(device):
-                tokens, allowed, ends = packer.read(stop[group] - kept[group], stop[group])
+                tokens, allowed, length = collator.read(stop[group] - kept[group], stop[group])
                 memory = self.network.encode(tokens, allowed)
-                found, score = search(self.network, tree, memory, width_, ends)
+                found, score = search(self.network, tree, memory, width_, length)
             rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
             advance(len(group))
         return rows, scores
 
+    def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
+        """One window per target, or with a causal encoder one per run of targets."""
+        from tokbench.nn.devices import on_cuda
+        from tokbench.nn.training.gradient import Examples
+        from tokbench.nn.transformer.collator import Collator, Grid
+        from tokbench.nn.transformer.loss import summed_loss
+        from tokbench.nn.transformer.windows import prefix_windows, sequence_windows
+
+        history, causal = self.config.history_items, self._causal
+        windows = (sequence_windows if causal else prefix_windows)(train.offsets, history)
+        budget = TRAIN_TOKENS["cuda" if on_cuda(device) else "cpu"]
+        grid = Grid(WINDOW_STEP, -(-(history + 1) // LENGTH_CLASSES))
+        collator = Collator(
+            train.items,
+            self.tokens(self.ids.codes),
+            causal=causal,
+            budget=budget,
+            overhead=budget // 16,
+            grid=grid if on_cuda(device) else None,
+            device=device,
+        )
+        return Examples(
+            len(windows),
+            partial(collator.micro_batches, windows),
+            partial(summed_loss, self.network, smoothing=self.config.label_smoothing),
+            recordable=True,
+        )
+
     @property
     def _causal(self) -> bool:
-        return bool(self.config.encoder_attention == "causal")
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32."""
-        return {
-            name: value.detach().cpu().numpy().copy()
-            for name, value in self.network.state_dict().items()
-        }
+        return self.config.encoder_attention == "causal"
 
 
-# Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
+# Tokens of a micro-batch: enough for large matrix products, few enough to stay in a CPU's cache.
 TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
 SEARCH_TOKENS = {"cpu": 2**13, "cuda": 2**17}
-# Few shapes of chunks, as each is recorded (nn/graphs.py): histories in four classes of length.
+# Few shapes of micro-batches, as each is recorded: histories in four classes of length.
 LENGTH_CLASSES, WINDOW_STEP = 4, 32
 
 
-def _size(config: Any, ids: SemanticIds) -> Size:
-    from tokbench.nn.transformer.t5 import Size
+def _size(config: Tiger.Config, ids: SemanticIds) -> Size:
+    from tokbench.nn.transformer.layers import Size
 
     return Size(
         vocabulary=1 + sum(ids.level_sizes),
@@ -243,53 +239,3 @@ def _size(config: Any, ids: SemanticIds) -> Size:
         dropout=config.dropout,
         cross_bias=config.encoder_attention == "causal",
     )
-
-
-def _fit(
-    model: TigerModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
-) -> None:
-    """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.training.seq2seq import train_epochs
-
-    config = model.config
-    queries = sample(histories.validation, config.validation_users, rng)
-    packer, windows, recipe = training_plan(model, histories.train, runtime.device)
-    best = BestEpoch(model, queries, config=config, width=config.validation_width, runtime=runtime)
-    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
-        train_epochs(
-            model.network,
-            packer,
-            windows,
-            recipe,
-            rng=rng,
-            after_epoch=best,
-            after_batch=lambda rows, loss: advance(
-                rows, "" if loss is None else f"loss {loss:.3f}"
-            ),
-        )
-    best.restore()
-
-
-def training_plan(
-    model: TigerModel, train: Sequences, device: str
-) -> tuple[Packer, Windows, Recipe]:
-    """What a model trains on and how: its packer, its windows over `train`, its recipe."""
-    from tokbench.nn.devices import on_cuda
-    from tokbench.nn.training.seq2seq import Recipe
-    from tokbench.nn.transformer.packing import Grid, Packer, prefix_windows, sequence_windows
-
-    config, causal = model.config, model._causal
-    windows = (sequence_windows if causal else prefix_windows)(train.offsets, config.history_items)
-    budget = TRAIN_TOKENS["cuda" if on_cuda(device) else "cpu"]
-    grid = Grid(WINDOW_STEP, -(-(config.history_items + 1) // LENGTH_CLASSES))
-    packer = Packer(
-        train.items,
-        model.tokens(model.ids.codes),
-        causal=causal,
-        budget=budget,
-        overhead=budget // 16,
-        grid=grid if on_cuda(device) else None,
-        device=device,
-    )
-    names = Recipe.__dataclass_fields__
-    return packer, windows, Recipe(**{name: getattr(config, name) for name in names})

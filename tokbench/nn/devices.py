@@ -52,6 +52,14 @@ def bias_learning_attention(device: str | torch.device) -> AbstractContextManage
 
 
 @contextmanager
+def seeded(seed: int, device: str | torch.device) -> Iterator[None]:
+    """Torch's global generators at `seed`, and afterwards as they were found."""
+    with torch.random.fork_rng(devices=[torch.device(device)] if on_cuda(device) else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def tensor_cores(device: str | torch.device) -> Iterator[None]:
     """float32 products in TF32 on a GPU: some eight times as fast, with 10 bits of mantissa."""
     before = torch.get_float32_matmul_precision()

@@ -7,14 +7,15 @@ items of the batch, which keeps neighbours apart and neighbourhoods intact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from tokbench.api import option
 from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, TUNED, RqVae
 
 if TYPE_CHECKING:
-    from tokbench.nn.quantizer.fit import Batch, Terms
+    from tokbench.nn.quantizer.autoencoder import Batch
+    from tokbench.nn.quantizer.fit import Terms
 
 
 class Cost(RqVae):
@@ -42,7 +43,8 @@ class Cost(RqVae):
             1.0, ge=0, description="weight of L_rq (Eq. 3); L_re + L_co as printed counts it twice"
         )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    config: Config
+    presets = {
         "with-reconstruction": {"reconstruction_weight": 1.0},
         "tuned": TUNED,
         "with-reconstruction-tuned": {**TUNED, "reconstruction_weight": 1.0},

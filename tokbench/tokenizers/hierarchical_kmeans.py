@@ -42,6 +42,8 @@ class HierarchicalKMeans(Tokenizer):
             "every level as the catalogue needs, so that small ones use all levels",
         )
 
+    config: Config
+
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         """Split the catalogue. Raises ConfigError when the tree has fewer leaves than items."""
         levels, size = self.config.levels, self.config.codebook_size
@@ -86,7 +88,7 @@ class HierarchicalKMeans(Tokenizer):
         A child may hold K^(levels below) items at most. Where k-means puts more into one, the
         surplus goes to the siblings that take it at the least added squared distance.
         """
-        from tokbench.nn.kmeans.kmeans import bounded_kmeans
+        from tokbench.nn.kmeans.bounded import bounded_kmeans
 
         below = self.config.levels - 1 - level
         children = self.children(len(node), below)
@@ -103,7 +105,7 @@ class HierarchicalKMeans(Tokenizer):
 
     def children(self, items: int, below: int) -> int:
         """Into how many children a node of so many items is split, with `below` levels below."""
-        most = min(int(self.config.codebook_size), items)
+        most = min(self.config.codebook_size, items)
         if self.config.branching == "full":
             return most
         even: float = float(items) ** (1 / (below + 1))  # the root, rounded so that 64 gives 4

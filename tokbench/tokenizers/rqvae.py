@@ -10,7 +10,7 @@ catalogue, and one that wants items to meet in a batch says so in `order`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,15 +25,9 @@ from tokbench.types import Catalog, Codes, Floats, SemanticIds
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokenizers stays fast
     import torch
 
+    from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
     from tokbench.nn.quantizer.codebooks import CollapseWatch
-    from tokbench.nn.quantizer.fit import (
-        Batch,
-        LossTerms,
-        Order,
-        QuantizedAutoencoder,
-        Schedule,
-        Terms,
-    )
+    from tokbench.nn.quantizer.fit import LossTerms, Order, Schedule, Terms
 
 
 LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults depart from them
@@ -68,7 +62,7 @@ class FittedQuantizer:
         """Embeddings [N, D] to codes int32 [N, M]."""
         import torch
 
-        from tokbench.nn.quantizer.fit import BLOCK
+        from tokbench.nn.quantizer.autoencoder import BLOCK
 
         blocks = api.batches(len(embeddings), BLOCK)  # the table itself need not fit the device
         codes = [
@@ -100,7 +94,7 @@ class RqVae(Tokenizer):
     # inherited: a subclass brings terms of its own, and says so for itself.
     steps_are_alike: ClassVar[bool] = True
     citation: ClassVar[str] = "Rajput et al., TIGER, NeurIPS 2023; Lee et al., RQ-VAE, CVPR 2022"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         "tuned": TUNED,
         "paper-literal": LITERAL,
         "toy": TOY,
@@ -143,7 +137,11 @@ class RqVae(Tokenizer):
         warmup_epochs: int = option(
             0, ge=0, description="extra epochs without quantization, before codebooks are made"
         )
-        batch_size: int = option(256, ge=1, description="items per step; the ragged rest waits")
+        batch_size: int = option(
+            256,
+            ge=1,
+            description="items per step; an epoch's incomplete batch is left out",
+        )
         learning_rate: float = option(
             1e-3, paper=LITERAL["learning_rate"], gt=0, description="of Adam"
         )
@@ -167,6 +165,8 @@ class RqVae(Tokenizer):
             if any(width < 1 for width in widths):
                 raise ValueError("every width is 1 or more")
             return widths
+
+    config: Config
 
     def terms(self, batch: Batch) -> Terms:
         """Named losses with their weights; the weighted sum is minimised."""
@@ -231,7 +231,7 @@ class RqVae(Tokenizer):
 
     def untrained(self, input_dim: int, generator: torch.Generator) -> QuantizedAutoencoder:
         """Encoder, quantizer and decoder before training."""
-        from tokbench.nn.quantizer.fit import QuantizedAutoencoder
+        from tokbench.nn.quantizer.autoencoder import QuantizedAutoencoder
         from tokbench.nn.quantizer.residual import ResidualQuantizer
 
         c = self.config

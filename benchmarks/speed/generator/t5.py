@@ -11,8 +11,8 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tokbench.nn.transformer.packing import Ints, Packer, Windows
-from tokbench.nn.transformer.t5 import START, Size, Transformer
+from tokbench.nn.transformer import START, Collator, Size, Transformer, Windows
+from tokbench.types import Ints
 
 NAME = f"transformers {transformers.__version__} T5ForConditionalGeneration"
 
@@ -88,18 +88,18 @@ def copy_weights_of(peer: Any, model: Transformer) -> None:
 class PaddedTraining:
     """T5 trained on (history, next item) pairs as its documentation shows, fused AdamW."""
 
-    def __init__(self, peer: Any, packer: Packer, windows: Windows, rate: float) -> None:
-        self.peer, self.packer, self.windows = peer.train(), packer, windows
+    def __init__(self, peer: Any, collator: Collator, windows: Windows, rate: float) -> None:
+        self.peer, self.collator, self.windows = peer.train(), collator, windows
         self.optimizer = torch.optim.AdamW(peer.parameters(), lr=rate, weight_decay=0.0, fused=True)
 
     def step(self, rows: Ints) -> float:
         """One update on the windows `rows` as a single batch."""
-        chunk = self.packer.chunk(self.windows, rows)
-        tokens = chunk.encoder
+        batch = self.collator.micro_batch(self.windows, rows)
+        tokens = batch.encoder
         mask = torch.ones_like(tokens)
-        if chunk.ends is not None:
-            mask = (torch.arange(tokens.shape[1]) < chunk.ends).long()
-        loss = self.peer(input_ids=tokens, attention_mask=mask, labels=chunk.labels.squeeze(1)).loss
+        if batch.memory_length is not None:
+            mask = (torch.arange(tokens.shape[1]) < batch.memory_length).long()
+        loss = self.peer(input_ids=tokens, attention_mask=mask, labels=batch.labels.squeeze(1)).loss
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -13,14 +13,12 @@ from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
-from tokbench.nn.transformer.beam import PrefixTree
-from tokbench.nn.transformer.packing import IGNORED, Windows, sequence_windows
-from tokbench.nn.transformer.t5 import Size
+from tokbench.nn.transformer import IGNORED, PrefixTree, Size, Windows, sequence_windows
 from tokbench.testing import assert_conforms
 from tokbench.types import Catalog, Histories, Queries, SemanticIds, Sequences
 from tokbench_causal import Causal, CausalModel
+from tokbench_causal.examples import Collator, summed_loss
 from tokbench_causal.network import Network, search
-from tokbench_causal.training import Rows, summed_loss
 
 ITEMS, USERS = 30, 60
 SMALL: dict[str, Any] = {
@@ -127,10 +125,11 @@ def test_every_item_is_a_label_once_and_the_loss_is_cross_entropy() -> None:
     sequences = Sequences.of([[0, 1, 2, 3, 4, 5, 6, 7, 8], [9, 10], [11]])
     codes = np.stack([np.arange(12) % 6 + 1, np.arange(12) // 2 + 7], axis=1)
     windows = sequence_windows(sequences.offsets, 3)
-    rows = Rows(sequences.items, codes, budget=16, device="cpu")
+    collator = Collator(sequences.items, codes, budget=16, device="cpu")
     net, labelled, expected, total, count = network(), [], 0.0, 0.0, 0
-    for inputs, labels in rows.chunks(windows, np.arange(len(windows))):
-        loss, number = summed_loss(net, inputs, labels)
+    for batch in collator.micro_batches(windows, np.arange(len(windows))):
+        inputs, labels, number = batch
+        loss = summed_loss(net, batch)
         total, count = total + float(loss.detach()), count + number
         labelled += labels[labels != IGNORED].tolist()
         for row, wanted in zip(inputs, labels, strict=True):
@@ -143,9 +142,10 @@ def test_every_item_is_a_label_once_and_the_loss_is_cross_entropy() -> None:
     assert sorted(labelled) == sorted(codes[:11].flatten().tolist()), "a lone item is no example"
     assert count == 22
     assert total == pytest.approx(expected, rel=1e-5)
-    chunk = rows.chunk(Windows(np.array([5]), np.array([9]), np.array([2])), np.array([0]))
-    assert chunk[0].tolist() == [[0, *codes[5:9].flatten()[:-1]]]
-    assert chunk[1].tolist() == [[IGNORED] * 4 + codes[7:9].flatten().tolist()]
+    window = Windows(np.array([5]), np.array([9]), np.array([2]))
+    alone = collator.micro_batch(window, np.array([0]))
+    assert alone.inputs.tolist() == [[0, *codes[5:9].flatten()[:-1]]]
+    assert alone.labels.tolist() == [[IGNORED] * 4 + codes[7:9].flatten().tolist()]
 
 
 def test_it_memorises_a_deterministic_catalogue() -> None:

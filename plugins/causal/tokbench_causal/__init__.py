@@ -8,27 +8,29 @@ differ in the shape of the network and in little else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokbench import hookimpl, option
-from tokbench.api import Generator, GeneratorModel, Runtime, batches
-from tokbench.errors import ConfigError
-from tokbench.generators.selection import BestEpoch, sample
-from tokbench.types import Beams, Catalog, Histories, Ints, SemanticIds, Sequences
+from tokbench.api import Generator, Runtime, batches
+from tokbench.generators.network import NetworkGenerator, NetworkModel
+from tokbench.types import Beams, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing generators stays fast
+    from tokbench.nn.training import Examples
+    from tokbench_causal.examples import MicroBatch
     from tokbench_causal.network import Network
 
-# Tokens a chunk may hold: enough for large matrix products, few enough to stay in a CPU's cache.
+# Tokens of a micro-batch: enough for large matrix products, few enough to stay in a CPU's cache.
 TRAIN_TOKENS = {"cpu": 4096, "cuda": 2**16}
 SEARCH_TOKENS = {"cpu": 2**14, "cuda": 2**20}
 
 
-class Causal(Generator):
+class Causal(NetworkGenerator["CausalModel"]):
     """Decoder-only over semantic IDs, trained on every position in one pass."""
 
     name = "causal"
@@ -70,7 +72,7 @@ class Causal(Generator):
         )
         validation_width: int = option(20, ge=10, description="beam width in validation")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         # two cores, a few minutes on 5,000 users
         "quick": {
             "layers": 4,
@@ -103,47 +105,20 @@ class Causal(Generator):
         },
     }
 
-    def train(
-        self,
-        catalog: Catalog,
-        histories: Histories,
-        ids: SemanticIds,
-        *,
-        seed: int,
-        runtime: Runtime,
-    ) -> CausalModel:
-        """The weights of the epoch with the best validation NDCG@10 (expected under ties).
+    config: Config
 
-        Same seed, same thread count, same weights, bit for bit on a CPU. Torch's global generator
-        is left as found.
-        """
-        import torch
-
-        if not (histories.train.lengths > 1).any():
-            raise ConfigError("causal needs a training sequence of at least two items, found none")
-        cuda = [torch.device(runtime.device)] if runtime.device.startswith("cuda") else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(seed)
-            model = CausalModel(self.config, ids, runtime.device)
-            _fit(model, histories, np.random.default_rng(seed), runtime)
-        return model
-
-    def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> CausalModel:
-        """The model whose `state()` this was; it moves to the device of its first `generate`."""
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            model = CausalModel(self.config, ids, "cpu")
-        weights = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
-        model.network.load_state_dict(weights)
-        return model
+    def untrained(self, ids: SemanticIds) -> CausalModel:
+        """A decoder over the tokens of `ids`."""
+        return CausalModel(self.config, ids)
 
 
-class CausalModel(GeneratorModel):
-    """A trained network and the tuples it may write."""
+class CausalModel(NetworkModel):
+    """A network and the tuples it may write."""
 
-    def __init__(self, config: Any, ids: SemanticIds, device: str) -> None:
-        from tokbench.nn.transformer.t5 import START, Size
+    network: Network
+
+    def __init__(self, config: Causal.Config, ids: SemanticIds) -> None:
+        from tokbench.nn.transformer import START, Size
         from tokbench_causal.network import Network
 
         self.config, self.ids, self.start = config, ids, START
@@ -161,7 +136,7 @@ class CausalModel(GeneratorModel):
             decoder_layers=0,
             dropout=config.dropout,
         )
-        self.network: Network = Network(size).to(device).eval()
+        self.network = Network(size).eval()
 
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The `width` likeliest tuples for each history, of which the last `history_items` count.
@@ -180,7 +155,7 @@ class CausalModel(GeneratorModel):
         nothing is padded."""
         import torch
 
-        from tokbench.nn.transformer.beam import PrefixTree
+        from tokbench.nn.transformer import PrefixTree
         from tokbench_causal.network import search
 
         tree = PrefixTree.of(self.tuple_tokens, device)
@@ -206,40 +181,17 @@ class CausalModel(GeneratorModel):
                 advance(len(group))
         return rows, scores
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The weights, float32."""
-        return {
-            name: value.detach().cpu().numpy().copy()
-            for name, value in self.network.state_dict().items()
-        }
+    def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
+        """Windows in which every item is a target once."""
+        from tokbench.nn.training import Examples
+        from tokbench.nn.transformer import sequence_windows
+        from tokbench_causal.examples import Collator, summed_loss
 
-
-def _fit(
-    model: CausalModel, histories: Histories, rng: np.random.Generator, runtime: Runtime
-) -> None:
-    """Train `model` in place, ending with the weights of its best validation."""
-    from tokbench.nn.training.seq2seq import Recipe
-    from tokbench.nn.transformer.packing import sequence_windows
-    from tokbench_causal.training import Rows, train_epochs
-
-    config = model.config
-    queries = sample(histories.validation, config.validation_users, rng)
-    windows = sequence_windows(histories.train.offsets, config.history_items)
-    budget = TRAIN_TOKENS["cpu" if runtime.device == "cpu" else "cuda"]
-    rows = Rows(histories.train.items, model.tokens, budget=budget, device=runtime.device)
-    recipe = Recipe(**{name: getattr(config, name) for name in Recipe.__dataclass_fields__})
-    best = BestEpoch(model, queries, config=config, width=config.validation_width, runtime=runtime)
-    with runtime.progress.track("train", total=config.epochs * len(windows)) as advance:
-        train_epochs(
-            model.network,
-            rows,
-            windows,
-            recipe,
-            rng=rng,
-            after_epoch=best,
-            after_batch=lambda count, loss: advance(count, f"loss {loss:.3f}"),
-        )
-    best.restore()
+        windows = sequence_windows(train.offsets, self.config.history_items)
+        budget = TRAIN_TOKENS["cpu" if device == "cpu" else "cuda"]
+        collator = Collator(train.items, self.tokens, budget=budget, device=device)
+        loss = partial(summed_loss, self.network, smoothing=self.config.label_smoothing)
+        return Examples(len(windows), partial(collator.micro_batches, windows), loss)
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """The decoder-only network and its search over the tuples that exist.
 
-One stack of self-attention layers, as in tokbench.nn.transformer.t5, with a causal mask; logits
+One stack of self-attention layers, as in tokbench.nn.transformer, with a causal mask; logits
 at a position say which token comes next.
 
 Axes: B sequences, S tokens, W beams, H heads, V vocabulary.
@@ -15,8 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tokbench.nn.transformer.beam import PrefixTree, children
-from tokbench.nn.transformer.t5 import Attention, EncoderLayer, RelativeBias, RMSNorm, Size, attend
+from tokbench.nn.transformer import (
+    Attention,
+    EncoderLayer,
+    PrefixTree,
+    RelativeBias,
+    RMSNorm,
+    Size,
+    attend,
+    children,
+)
 
 Past = list[tuple[Tensor, Tensor]]  # per layer: keys and values
 
@@ -116,13 +124,13 @@ def search(network: Network, tree: PrefixTree, tokens: Tensor, width: int) -> tu
         total = (score.unsqueeze(-1) + gain).masked_fill(~real, -math.inf).flatten(1)
         score, best = total.topk(min(width, total.shape[1], len(labels)))
         node = child.flatten(1).gather(1, best)
-        past = follow(past, best.div(fanout, rounding_mode="floor"))
+        past = reorder_cache(past, best.div(fanout, rounding_mode="floor"))
     node = node.masked_fill(score == -math.inf, -1)
     missing = (0, width - node.shape[1])
     return F.pad(node, missing, value=-1), F.pad(score, missing, value=-math.inf)
 
 
-def follow(past: Past, parent: Tensor) -> Past:
+def reorder_cache(past: Past, parent: Tensor) -> Past:
     """Keys and values [B, H, W_old, length, d_head] of the parents [B, W] of the chosen beams."""
     row = torch.arange(len(parent), device=parent.device)[:, None]
     return [(k[row, :, parent].transpose(1, 2), v[row, :, parent].transpose(1, 2)) for k, v in past]

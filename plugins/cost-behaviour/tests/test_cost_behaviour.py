@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
-from tokbench.nn.quantizer.losses import contrastive_loss
+from tokbench.nn.quantizer import contrastive_loss
 from tokbench.testing import assert_conforms
 from tokbench.testing.worlds import catalog
 from tokbench.tokenizers.cost import Cost

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import tokbench_cost_topk
 from tokbench.api import Runtime
-from tokbench.nn.quantizer.losses import contrastive_loss
+from tokbench.nn.quantizer import contrastive_loss
 from tokbench.testing import assert_conforms
 from tokbench.testing.worlds import catalog
 from tokbench.tokenizers.cost import Cost

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tokbench import Catalog, Runtime
-from tokbench.nn.kmeans.kmeans import residual_kmeans, residuals
+from tokbench.nn.kmeans import residual_kmeans, residuals
 from tokbench.testing import assert_conforms
 from tokbench_residual_vq import ResidualVq, Trained
 

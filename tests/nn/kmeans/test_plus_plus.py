@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.nn.kmeans.plus_plus import seed_rows
+from tokbench.nn.kmeans.plus_plus import plus_plus_rows
 
 Points = NDArray[np.float32]
 
@@ -16,7 +16,7 @@ def rows(points: Points, clusters: int, seed: int) -> list[int]:
         return found
 
     rng = np.random.default_rng(seed)
-    return [int(row) for row in seed_rows(len(points), clusters, distances, rng)]
+    return [int(row) for row in plus_plus_rows(len(points), clusters, distances, rng)]
 
 
 def test_every_far_off_group_gets_a_seed() -> None:

@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from torch import Tensor
 
 from tokbench.errors import CollapseError
-from tokbench.nn.kmeans.kmeans import (
+from tokbench.nn.kmeans import (
     kmeans,
     pooled_residual_kmeans,
     residual_kmeans,

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import CollapseError, ConfigError
+from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
 from tokbench.nn.quantizer.codebooks import CollapseWatch
-from tokbench.nn.quantizer.fit import Batch, QuantizedAutoencoder, Schedule, Terms, train_quantizer
+from tokbench.nn.quantizer.fit import Schedule, Terms, train_quantizer
 from tokbench.nn.quantizer.losses import quantization_loss, reconstruction_loss
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
@@ -191,7 +192,7 @@ def test_a_table_left_as_it_is_is_not_copied() -> None:
 def test_many_items_are_coded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = train()
     whole = model.quantizer.vectors_to_codes(model.encoder(points()))
-    monkeypatch.setattr("tokbench.nn.quantizer.fit.BLOCK", 16)
+    monkeypatch.setattr("tokbench.nn.quantizer.autoencoder.BLOCK", 16)
     assert torch.equal(model.encode(points()), whole)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from benchmarks.speed.generator.t5 import allowed_next, beam_search, t5_with_weights_of
 from tokbench.nn.transformer.beam import PrefixTree, search
-from tokbench.nn.transformer.t5 import START, Size, Transformer
+from tokbench.nn.transformer.layers import Size
+from tokbench.nn.transformer.t5 import START, Transformer
 
 LEVELS = (7, 5, 2, 9)  # codes per level: uneven on purpose
 BASE = 1 + np.concatenate([[0], np.cumsum(LEVELS)[:-1]])
@@ -98,11 +99,11 @@ def test_the_beams_are_those_of_transformers_constrained_search() -> None:
         torch.manual_seed(3)
         model = Transformer(replace(SIZE, vocabulary=21, encoder_layers=2)).eval()
     histories = torch.randint(1, 21, (3, 7), generator=torch.Generator().manual_seed(4))
-    ends = torch.tensor([[7], [4], [1]])
-    mask = torch.arange(7) < ends
+    length = torch.tensor([[7], [4], [1]])
+    mask = torch.arange(7) < length
     with torch.inference_mode():
         memory = model.encode(histories, mask[:, None, None])
-        rows, scores = search(model, PrefixTree.of(tokens), memory, 5, ends)
+        rows, scores = search(model, PrefixTree.of(tokens), memory, 5, length)
         theirs, their_scores = beam_search(
             t5_with_weights_of(model), histories, mask.long(), allowed_next(tokens),
             levels=4, width=5,
@@ -114,8 +115,8 @@ def test_the_beams_are_those_of_transformers_constrained_search() -> None:
 def test_masked_memory_is_not_looked_at(model: Transformer, tuples: NDArray[np.int64]) -> None:
     memory, tree = memories(model), PrefixTree.of(tuples)
     rows, scores = search(model, tree, memory[:, :5], 20)
-    ends = torch.full((6, 1), 5)
-    masked_rows, masked_scores = search(model, tree, memory, 20, ends)
+    length = torch.full((6, 1), 5)
+    masked_rows, masked_scores = search(model, tree, memory, 20, length)
     assert torch.equal(rows, masked_rows)
     torch.testing.assert_close(scores, masked_scores, atol=1e-5, rtol=1e-5)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from tokbench.nn.transformer.packing import IGNORED, Windows, sequence_windows
-from tokbench.nn.transformer.sasrec import Recipe, SasRec, chunks, summed_loss, train_epochs
+from tokbench.api import Runtime
+from tokbench.nn.training import Examples, Recipe, train
+from tokbench.nn.transformer.collator import IGNORED
+from tokbench.nn.transformer.sasrec import Collator, MicroBatch, SasRec, summed_loss
+from tokbench.nn.transformer.windows import Windows, sequence_windows
 
 CLASSES, PLACES = 9, 7
 
@@ -70,28 +75,29 @@ def test_the_loss_is_full_softmax_cross_entropy_where_supervised(network: SasRec
     inputs = torch.tensor([[CLASSES, 1, 2], [CLASSES, 4, 4]])
     labels = torch.tensor([[1, 2, 8], [IGNORED, 0, IGNORED]])
     with torch.no_grad():
-        loss, count = summed_loss(network, inputs, labels)
+        loss = summed_loss(network, MicroBatch(inputs, labels, 4))
         hidden = network(inputs).double().numpy()
     scores = hidden @ network.items.detach().double().numpy()[:CLASSES].T
     expected = 0.0
     for row, place, label in ((0, 0, 1), (0, 1, 2), (0, 2, 8), (1, 1, 0)):
         s = scores[row, place]
         expected -= s[label] - np.log(np.exp(s).sum())
-    assert count == 4
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_chunks_shift_by_one_and_supervise_each_window_from_its_first_target() -> None:
+def test_micro_batches_shift_by_one_and_supervise_each_window_from_its_first_target() -> None:
     items = np.array([1, 2, 3, 4, 5, 6, 7])
     windows = Windows(np.array([0, 2]), np.array([3, 7]), np.array([0, 3]))
-    (short, long) = chunks(items, windows, np.array([0, 1]), start=9, budget=5)
-    assert short[0].tolist() == [[9, 1, 2]]
-    assert short[1].tolist() == [[1, 2, 3]]
-    assert long[0].tolist() == [[9, 3, 4, 5, 6]]
-    assert long[1].tolist() == [[IGNORED, IGNORED, IGNORED, 6, 7]]
-    ((inputs, labels),) = chunks(items, windows, np.array([0, 1]), start=9, budget=100)
-    assert inputs.tolist() == [[9, 1, 2, 3, 9], [9, 3, 4, 5, 6]]
-    assert labels.tolist() == [[1, 2, 3, IGNORED, IGNORED], [IGNORED] * 3 + [6, 7]]
+    collator = Collator(items, windows, start=9, budget=5, device="cpu")
+    (short, long) = collator(np.array([0, 1]))
+    assert short.inputs.tolist() == [[9, 1, 2]]
+    assert short.labels.tolist() == [[1, 2, 3]]
+    assert long.inputs.tolist() == [[9, 3, 4, 5, 6]]
+    assert long.labels.tolist() == [[IGNORED, IGNORED, IGNORED, 6, 7]]
+    assert (short.supervised, long.supervised) == (3, 2)
+    (both,) = Collator(items, windows, start=9, budget=100, device="cpu")(np.array([0, 1]))
+    assert both.inputs.tolist() == [[9, 1, 2, 3, 9], [9, 3, 4, 5, 6]]
+    assert both.labels.tolist() == [[1, 2, 3, IGNORED, IGNORED], [IGNORED] * 3 + [6, 7]]
 
 
 def test_an_update_does_not_depend_on_how_the_batch_is_cut() -> None:
@@ -99,22 +105,25 @@ def test_an_update_does_not_depend_on_how_the_batch_is_cut() -> None:
     lengths = [2, 5, 3, 6, 4]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     items = rng.integers(0, CLASSES, offsets[-1])
-    recipe = Recipe(batch_size=8, epochs=2, learning_rate=1e-2, warmup_steps=0, weight_decay=0.0)
+    windows = sequence_windows(offsets, 6)
     states = []
     for budget in (1, 1000):
         torch.manual_seed(1)
         made = SasRec(classes=CLASSES, places=PLACES, width=8, layers=1, heads=2, rate=0.0)
-        losses: list[float] = []
-        train_epochs(
+        runtime, waiting = Runtime(), iter((0.1, 0.2))
+        train(
             made,
-            items,
-            sequence_windows(offsets, 6),
-            recipe,
-            budget=budget,
+            Examples(
+                len(windows),
+                Collator(items, windows, start=CLASSES, budget=budget, device="cpu"),
+                partial(summed_loss, made),
+            ),
+            Recipe(batch_size=8, epochs=2, learning_rate=1e-2),
+            lambda waiting=waiting: {"quality": next(waiting)},  # type: ignore[misc]
             rng=np.random.default_rng(0),
-            after_epoch=lambda epoch, loss, losses=losses: bool(losses.append(loss)),  # type: ignore[misc]
-            after_batch=lambda rows, loss: None,
+            runtime=runtime,
         )
+        losses = [row["loss"] for row in runtime.rows]
         assert losses[1] < losses[0]
         states.append((losses, made.items.detach().numpy()))
     assert states[0][0] == pytest.approx(states[1][0], rel=1e-5)

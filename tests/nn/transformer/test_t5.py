@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from benchmarks.speed.generator.t5 import t5_with_weights_of
-from tokbench.nn.transformer.t5 import Past, Size, Transformer
+from tokbench.nn.transformer.layers import Size
+from tokbench.nn.transformer.t5 import Past, Transformer
 
 SIZE = Size(40, d_model=32, d_ff=48, heads=3, d_head=16, encoder_layers=2, decoder_layers=3)
 
@@ -30,10 +31,10 @@ def test_logits_equal_those_of_transformers_t5(model: Transformer, gradients: bo
     mask = torch.arange(50) < lengths[:, None]
     t5 = t5_with_weights_of(model)
     for attention in (mask, torch.ones_like(mask)):
-        allowed, ends = attention[:, None, None], attention.sum(1, keepdim=True)
+        allowed, length = attention[:, None, None], attention.sum(1, keepdim=True)
         with torch.set_grad_enabled(gradients):
             memory = model.encode(tokens, allowed)
-            ours = model.logits(model.decode(targets[:, None], memory, ends))[:, 0]
+            ours = model.logits(model.decode(targets[:, None], memory, length))[:, 0]
         with torch.no_grad():
             theirs = t5(
                 input_ids=tokens, attention_mask=attention.long(), decoder_input_ids=targets
@@ -92,10 +93,10 @@ def test_stepping_with_a_cache_equals_decoding_at_once(either: Transformer) -> N
     draw = torch.Generator().manual_seed(4)
     memory = either.encode(torch.randint(1, 40, (2, 7), generator=draw)).detach()
     tokens = torch.randint(1, 40, (2, 5, 4), generator=draw)
-    ends = torch.tensor([[7], [4]])
+    length = torch.tensor([[7], [4]])
     with torch.no_grad():
-        whole = either.decode(tokens, memory, ends.expand(2, 5))
-        cross = either.cross_attend(memory, ends)
+        whole = either.decode(tokens, memory, length.expand(2, 5))
+        cross = either.cross_attend(memory, length)
         past: Past = []
         for m in range(4):
             hidden, past = either.step(tokens[..., m], past, cross)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tokbench.nn.kmeans.plus_plus import seed_rows
+from tokbench.nn.kmeans.plus_plus import plus_plus_rows
 from tokbench.nn.kmeans.threads import OrderedMap
 
 Points = NDArray[np.float32]
@@ -77,7 +77,7 @@ def lloyd(points: Points, centroids: Points, iterations: int, over: OrderedMap) 
 def lloyd_by_products(
     points: Points, clusters: int, iterations: int, rng: np.random.Generator
 ) -> tuple[Labels, Labels]:
-    """k-means of few points in many dimensions: (seed rows [K], labels [N]).
+    """k-means of few points in many dimensions: (k-means++ rows [K], labels [N]).
 
     Needs the points' inner products G [N, N] alone, made once: with c_k the mean of cluster k,
     p.c_k is the mean of G's rows in k, and ||c_k||^2 the mean of p.c_k over the points of k. An
@@ -91,7 +91,7 @@ def lloyd_by_products(
         found: NDArray[np.float32] = norms[:, None] + norms[rows] - 2 * products[:, rows]
         return np.maximum(found, 0)
 
-    seeds = seed_rows(len(points), clusters, distances, rng)
+    seeds = plus_plus_rows(len(points), clusters, distances, rng)
     dots, squares = products[seeds], norms[seeds]  # p.c_k [K, N] and ||c_k||^2 [K]
     labels: Labels = (squares[:, None] - 2 * dots).argmin(axis=0)
     for _ in range(iterations):

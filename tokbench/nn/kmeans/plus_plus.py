@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Distances = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
-def seed_rows(
+def plus_plus_rows(
     points: int, clusters: int, distances: Distances, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """[K] rows of the points to start from.

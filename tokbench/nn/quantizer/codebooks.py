@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from tokbench.errors import CollapseError
-from tokbench.nn.kmeans.kmeans import kmeans, pooled_residual_kmeans, residual_kmeans
+from tokbench.nn.kmeans.centroids import kmeans
+from tokbench.nn.kmeans.residual import pooled_residual_kmeans, residual_kmeans
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
 Initialisation = Literal["first-batch", "residuals"]

@@ -58,24 +58,24 @@ def search(
     tree: PrefixTree,
     memory: Tensor,
     width: int,
-    ends: Tensor | None = None,
+    memory_length: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The `width` likeliest tuples after each memory [B, S, d_model], best first.
 
     Returns rows of the tree's tuples [B, width], -1 where there are no more, and their scores
     [B, width], -inf there. A score is the sum of log-softmax over the whole vocabulary, as in
     training: looking only at existing children comes after the softmax and renormalises nothing.
-    `ends` [B, 1] is how much of each memory to look at; None is all.
+    `memory_length` [B, 1] is how much of each memory to look at; None is all.
     """
     users = len(memory)
-    cross = model.cross_attend(memory, ends)
+    cross = model.cross_attend(memory, memory_length)
     node = torch.zeros(users, 1, dtype=torch.int64, device=memory.device)
     score = torch.zeros(users, 1, device=memory.device)
     token = torch.full_like(node, START)
     past: Past = []
     parent = torch.zeros_like(node)
     for first, tokens, fanout in zip(tree.first, tree.token, tree.fanout, strict=True):
-        hidden, past = model.step(token, follow(past, parent), cross)
+        hidden, past = model.step(token, reorder_cache(past, parent), cross)
         logits = model.logits(hidden).float()
         child, real = children(first, node, fanout, len(tokens))
         gain = logits.gather(2, tokens[child]) - logits.logsumexp(-1, keepdim=True)
@@ -99,7 +99,7 @@ def children(first: Tensor, node: Tensor, fanout: int, total: int) -> tuple[Tens
     return candidate.clamp(max=total - 1), candidate < first[node + 1].unsqueeze(-1)
 
 
-def follow(past: Past, parent: Tensor) -> Past:
+def reorder_cache(past: Past, parent: Tensor) -> Past:
     """Keys and values of the parents [B, W] of the chosen beams."""
     return [[chosen(token, parent) for token in layer] for layer in past]
 

@@ -1,11 +1,11 @@
-"""SASRec: a causal Transformer over items, and its training by full softmax cross-entropy.
+"""SASRec: a causal Transformer over items, its micro-batches, and its full softmax loss.
 
 Kang & McAuley, ICDM 2018, arXiv 1808.09781, with the loss of Klenitskiy & Vasilev, RecSys 2023,
 arXiv 2309.07602. An "item" is a class 0..G-1 here; class G is START, which every input begins
 with, so that an empty history can be read.
 
 Axes: B windows, L places of the longest (START and items), d width, H heads, G classes,
-P supervised places of a chunk.
+P supervised places of a micro-batch.
 
     inputs  [B, L]  START i1 i2 i3 ...      labels [B, L]  i1 i2 i3 i4 ...
     x       [B, L, d] = E[inputs] * sqrt(d) + place;  blocks;  norm  ->  hidden [B, L, d]
@@ -17,19 +17,19 @@ Padding stands to the right, where no earlier place sees it, and needs no mask o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tokbench.nn.transformer.collator import IGNORED
 from tokbench.nn.transformer.dropout import dropout
-from tokbench.nn.transformer.packing import IGNORED, Windows, pack
-
-Ints = NDArray[np.int64]
+from tokbench.nn.transformer.windows import Windows, pack
+from tokbench.types import Ints
 
 
 class SasRec(nn.Module):
@@ -89,81 +89,44 @@ class Block(nn.Module):
         return x + dropout(self.narrow(inner), rate)
 
 
-def chunks(
-    items: Ints, windows: Windows, rows: Ints, *, start: int, budget: int
-) -> Iterator[tuple[Ints, Ints]]:
-    """(inputs [B, L], labels [B, L]) of the windows `rows`, grouped by near length.
+class MicroBatch(NamedTuple):
+    """What one forward and backward pass reads."""
 
-    A label is IGNORED where it is not supervised; a chunk has at most `budget` places (or one row).
-    """
-    ends = np.append(items, start)  # where padding is gathered from
-    for group in pack(windows.lengths[rows], budget=budget, overhead=budget // 16):
-        own = rows[group]
-        lengths = windows.lengths[own][:, None]
-        at = np.arange(int(lengths.max()))
-        labels = ends[np.where(at < lengths, windows.start[own][:, None] + at, -1)]
-        inputs = np.concatenate([np.full((len(own), 1), start), labels[:, :-1]], axis=1)
-        supervised = (at < lengths) & (at >= windows.first[own][:, None])
-        yield inputs, np.where(supervised, labels, IGNORED)
-
-
-def summed_loss(model: SasRec, inputs: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """-sum of log softmax over all G classes at the supervised places, and how many these are."""
-    kept = labels != IGNORED
-    logits = model.logits(model(inputs)[kept])
-    return F.cross_entropy(logits, labels[kept], reduction="sum"), len(logits)
+    inputs: Tensor  # [B, L]
+    labels: Tensor  # [B, L], IGNORED where nothing is supervised
+    supervised: int  # labels that are
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train; the words are those of the generator's Config."""
+class Collator:
+    """Turns windows over the classes `items` into micro-batches of at most `budget` places each."""
 
-    batch_size: int  # windows of a step
-    epochs: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
+    items: Ints
+    windows: Windows
+    start: int  # START's class
+    budget: int
+    device: str
+
+    def __call__(self, rows: Ints) -> Iterator[MicroBatch]:
+        """The windows `rows`, grouped by near length; one row may exceed the budget."""
+        padded = np.append(self.items, self.start)  # where padding is gathered from
+        lengths = self.windows.lengths[rows]
+        for group in pack(lengths, budget=self.budget, overhead=self.budget // 16):
+            own = rows[group]
+            length = self.windows.lengths[own][:, None]
+            at = np.arange(int(length.max()))
+            labels = padded[np.where(at < length, self.windows.start[own][:, None] + at, -1)]
+            inputs = np.concatenate([np.full((len(own), 1), self.start), labels[:, :-1]], axis=1)
+            supervised = (at < length) & (at >= self.windows.first[own][:, None])
+            yield MicroBatch(
+                torch.from_numpy(inputs).to(self.device),
+                torch.from_numpy(np.where(supervised, labels, IGNORED)).to(self.device),
+                int(supervised.sum()),
+            )
 
 
-def train_epochs(
-    model: SasRec,
-    items: Ints,
-    windows: Windows,
-    recipe: Recipe,
-    *,
-    budget: int,
-    rng: np.random.Generator,
-    after_epoch: Callable[[int, float], bool],
-    after_batch: Callable[[int, float], None],
-) -> None:
-    """AdamW at a constant rate over shuffled batches, until `after_epoch(epoch, loss)` says stop.
-
-    Dropout draws from torch's global generator, the order of the windows from `rng`. The gradient
-    is that of the mean over the batch's supervised places, however it was cut into chunks.
-    """
-    device, start = model.items.device, model.classes
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    per_epoch, step = -(-len(windows) // recipe.batch_size), 0
-    for epoch in range(1, recipe.epochs + 1):
-        model.train()
-        summed, places = 0.0, 0
-        for rows in np.array_split(rng.permutation(len(windows)), per_epoch):
-            step += 1
-            rate = recipe.learning_rate * min(1.0, step / max(1, recipe.warmup_steps))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad()
-            total, count = 0.0, 0
-            for chunk in chunks(items, windows, rows, start=start, budget=budget):
-                loss, found = summed_loss(model, *(torch.from_numpy(a).to(device) for a in chunk))
-                torch.autograd.backward(loss)
-                total, count = total + float(loss.detach()), count + found
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            torch._foreach_div_(gradients, float(count))
-            optimizer.step()
-            summed, places = summed + total, places + count
-            after_batch(len(rows), total / count)
-        if after_epoch(epoch, summed / places):
-            return
+def summed_loss(model: SasRec, batch: MicroBatch) -> Tensor:
+    """-sum of log softmax over all G classes at the supervised places."""
+    kept = batch.labels != IGNORED
+    logits = model.logits(model(batch.inputs)[kept])
+    return F.cross_entropy(logits, batch.labels[kept], reduction="sum")

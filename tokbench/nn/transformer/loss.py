@@ -1,0 +1,34 @@
+"""The loss of the encoder-decoder on a micro-batch.
+
+Axes: B windows of the micro-batch, T targets, M levels, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tokbench.nn.devices import bias_learning_attention, on_cuda
+from tokbench.nn.transformer.collator import IGNORED, MicroBatch
+from tokbench.nn.transformer.t5 import Transformer
+
+
+def summed_loss(model: Transformer, batch: MicroBatch, *, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy over the whole vocabulary, summed over the supervised tokens."""
+    device = batch.encoder.device
+    autocast = torch.autocast("cuda", dtype=torch.bfloat16, enabled=on_cuda(device))
+    with autocast, bias_learning_attention(device):
+        memory = model.encode(batch.encoder, batch.encoder_allowed)
+        hidden = model.decode(batch.decoder, memory, batch.memory_length)
+        labels = batch.labels
+        if not on_cuda(device):  # a GPU would have to tell the host how many tokens are kept
+            kept = labels != IGNORED
+            hidden, labels = hidden[kept], labels[kept]
+        return F.cross_entropy(
+            model.logits(hidden).flatten(0, -2),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=smoothing,
+        )
