@@ -221,6 +221,8 @@ class Generator(Component):
     """
 
     exact_at_full_width: ClassVar[bool] = False
+    uses_times: ClassVar[bool] = False  # True: Sequences.times holds times, where there are any
+    uses_query_time: ClassVar[bool] = False  # True: and Sequences.asked the target's. A diagnostic
 
     @abstractmethod
     def train(

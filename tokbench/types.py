@@ -6,7 +6,7 @@ Axes: N items, U users, T interactions, Q queries, D embedding width, M levels, 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float32]
+
+
+OPTIONAL = "counts only where it is set"  # of a field: None leaves a value's digest as it was
 
 
 def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
@@ -53,23 +56,38 @@ def _feed(sha: Any, part: object) -> None:
         text = repr(part).encode()
         sha.update(f"s{len(text)}".encode() + text)
     elif is_dataclass(part) and not isinstance(part, type):
-        _feed(sha, tuple(getattr(part, field.name) for field in fields(part)))
+        always = [one.name for one in fields(part) if OPTIONAL not in one.metadata]
+        added = [one.name for one in fields(part) if OPTIONAL in one.metadata]
+        _feed(sha, tuple(getattr(part, name) for name in always))
+        for name in added:
+            if getattr(part, name) is not None:
+                _feed(sha, (name, getattr(part, name)))
     else:
         raise TypeError(f"cannot digest {type(part).__name__}")
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Item sequences in CSR form: row q is `items[offsets[q]:offsets[q + 1]]`, oldest first."""
+    """Item sequences in CSR form: row q is `items[offsets[q]:offsets[q + 1]]`, oldest first.
+
+    `times` is there only for a generator whose class says `uses_times`, in datasets that have
+    times; `asked` only for one that says `uses_query_time`.
+    """
 
     offsets: Ints  # [Q + 1]
     items: Ints  # [T], each in [0, N)
+    times: Ints | None = field(default=None, metadata={OPTIONAL: True})  # [T]
+    asked: Ints | None = field(default=None, metadata={OPTIONAL: True})  # [Q] of the next item
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offsets", frozen(self.offsets, np.int64))
         object.__setattr__(self, "items", frozen(self.items, np.int64))
         assert self.offsets.ndim == 1 and self.offsets[0] == 0, "offsets start at 0"
         assert self.offsets[-1] == len(self.items), (int(self.offsets[-1]), len(self.items))
+        for name, length in (("times", len(self.items)), ("asked", len(self.offsets) - 1)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, frozen(getattr(self, name), np.int64))
+                assert len(getattr(self, name)) == length, (name, length)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokbench.errors import ConfigError, DatasetError
-from tokbench.scoring.splits import Split, leave_one_out, temporal
+from tokbench.scoring.splits import (
+    Split,
+    leave_one_out,
+    temporal,
+    with_times,
+    without_query_times,
+)
 from tokbench.types import Dataset, Queries, Sequences
 
 
@@ -173,3 +179,44 @@ def test_the_digest_tells_splits_apart() -> None:
     assert leave_one_out(data).digest() == leave_one_out(data).digest()
     assert leave_one_out(data).digest() != leave_one_out(dataset_of(rows[::-1])).digest()
     assert leave_one_out(data).digest() != temporal(data, 0.25, 0.25).digest()
+
+
+@pytest.mark.parametrize("protocol", [leave_one_out, temporal])
+@given(rows=timed())
+def test_times_follow_their_items_and_leave_the_rest_as_it_was(
+    protocol: Any, rows: tuple[list[list[int]], list[list[int]]]
+) -> None:
+    dataset = dataset_of(*rows, items=200)
+    try:
+        plain = protocol(dataset)
+    except DatasetError:
+        return
+    told = protocol(with_times(dataset))
+    time_of = {
+        (u, item): time
+        for u, (items, times) in enumerate(zip(*rows, strict=True))
+        for item, time in zip(items, times, strict=True)
+    }  # every interaction is an item of its own
+    by_item = {item: time for (_, item), time in time_of.items()}
+    for part, split in (("test", told.test), ("validation", told.histories.validation)):
+        assert split.histories.asked is not None, part
+        assert split.histories.asked.tolist() == [by_item[t] for t in split.targets.tolist()]
+        assert split.histories.times is not None
+        assert split.histories.times.tolist() == [
+            by_item[item] for item in split.histories.items.tolist()
+        ]
+    train = told.histories.train
+    assert train.times is not None
+    assert train.asked is None
+    assert train.times.tolist() == [by_item[item] for item in train.items.tolist()]
+    hidden = without_query_times(told)
+    assert hidden.test.histories.asked is None
+    assert hidden.histories.validation.histories.asked is None
+    assert hidden.test.histories.times is not None
+    assert as_lists(told.test.histories) == as_lists(plain.test.histories)
+    assert told.digest() != plain.digest()
+
+
+def test_without_times_nothing_is_added() -> None:
+    dataset = dataset_of([[1, 2, 3], [4, 5, 6]])
+    assert leave_one_out(with_times(dataset)).digest() == leave_one_out(dataset).digest()

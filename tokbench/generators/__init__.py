@@ -12,7 +12,17 @@ def register_generators() -> list[type[Generator]]:
     from tokbench.generators.content_neighbours import ContentNeighbours
     from tokbench.generators.item_item import ItemItem
     from tokbench.generators.popularity import Popularity
+    from tokbench.generators.recent_popularity import QueryTimePopularity, RecentPopularity
     from tokbench.generators.sasrec import SasRec
     from tokbench.generators.tiger import Tiger
 
-    return [Tiger, Popularity, Bigram, ItemItem, ContentNeighbours, SasRec]
+    return [
+        Tiger,
+        Popularity,
+        RecentPopularity,
+        QueryTimePopularity,
+        Bigram,
+        ItemItem,
+        ContentNeighbours,
+        SasRec,
+    ]

@@ -10,7 +10,7 @@ arXiv 2007.13237, advised for sequential recommenders in arXiv 2507.16289).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,8 +46,8 @@ def leave_one_out(dataset: Dataset) -> Split:
     _check_lengths(dataset)
     users = np.arange(len(rows))
     before_validation = _heads(rows, rows.lengths - 2)
-    validation = Queries(users, before_validation, rows.items[rows.offsets[1:] - 2])
-    test = Queries(users, _heads(rows, rows.lengths - 1), rows.items[rows.offsets[1:] - 1])
+    validation = _queries(dataset, users, before_validation, rows.offsets[1:] - 2)
+    test = _queries(dataset, users, _heads(rows, rows.lengths - 1), rows.offsets[1:] - 1)
     return Split("leave-one-out", Histories(before_validation, validation), test)
 
 
@@ -97,7 +97,35 @@ def temporal(
 def _heads(rows: Sequences, lengths: Ints) -> Sequences:
     """The first `lengths[u]` items of each row."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return Sequences(offsets, rows.items[_column(rows) < np.repeat(lengths, rows.lengths)])
+    kept = _column(rows) < np.repeat(lengths, rows.lengths)
+    return Sequences(offsets, rows.items[kept], None if rows.times is None else rows.times[kept])
+
+
+def _queries(dataset: Dataset, users: Ints, histories: Sequences, at: Ints) -> Queries:
+    """Queries for the interactions `at` [Q]; the histories carry their times where rows do."""
+    rows = dataset.interactions
+    if rows.times is not None:
+        histories = replace(histories, asked=rows.times[at])
+    return Queries(users, histories, rows.items[at])
+
+
+def with_times(dataset: Dataset) -> Dataset:
+    """The dataset with times in its interactions, where it has any: its split then holds them.
+
+    `Sequences.times` and, for queries, `Sequences.asked`.
+    """
+    rows = dataset.interactions
+    return replace(dataset, interactions=Sequences(rows.offsets, rows.items, dataset.times))
+
+
+def without_query_times(split: Split) -> Split:
+    """The split without `Sequences.asked`: when a target comes is not known before it does."""
+
+    def hidden(queries: Queries) -> Queries:
+        return replace(queries, histories=replace(queries.histories, asked=None))
+
+    histories = replace(split.histories, validation=hidden(split.histories.validation))
+    return replace(split, histories=histories, test=hidden(split.test))
 
 
 def _column(rows: Sequences) -> Ints:
@@ -106,7 +134,7 @@ def _column(rows: Sequences) -> Ints:
 
 
 def _without_empty_rows(rows: Sequences) -> Sequences:
-    return Sequences(np.unique(rows.offsets), rows.items)
+    return Sequences(np.unique(rows.offsets), rows.items, rows.times)
 
 
 def _cut(times: Ints, fraction: float) -> int:
@@ -133,7 +161,7 @@ def _first_in_window(dataset: Dataset, window: NDArray[np.bool_]) -> Queries:
     users, at = users[past > 0], at[past > 0]
     lengths = np.zeros(len(rows), np.int64)
     lengths[users] = past[past > 0]
-    return Queries(users, _without_empty_rows(_heads(rows, lengths)), rows.items[at])
+    return _queries(dataset, users, _without_empty_rows(_heads(rows, lengths)), at)
 
 
 def _check_lengths(dataset: Dataset) -> None:
