@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -80,7 +80,7 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
     """The recipe with `recipe.option=value` changes made."""
     from pydantic import ValidationError
 
-    options: dict[str, Any] = recipe.model_dump()
+    options: dict[str, object] = recipe.model_dump()
     for change in changes:
         target, equals, value = change.partition("=")
         option = target.removeprefix("recipe.")

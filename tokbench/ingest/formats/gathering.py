@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from tokbench.datasets.jsonl import Fault
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import read_id
+from tokbench.datasets.folder import TEMPLATE
+from tokbench.datasets.layout import ID_RULE, INT64, LineError, check_fields, sound_id
+from tokbench.datasets.text import clauses
+from tokbench.errors import DatasetError, Fault, shown
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.values import MILLION, Instant, shown
-from tokbench.ingest.official.recipe import Events
-from tokbench.types import Ints
+from tokbench.ingest.formats.values import MILLION, Instant, Json
+from tokbench.ingest.interactions import Gatherer, Log
 
+WORDING = clauses(TEMPLATE)
 UnknownItems = Literal["error", "keep"]
-INT64 = 2**63
 
 
 class Files(NamedTuple):
@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
     line: int
     item_id: object
-    fields: dict[str, Any]
+    fields: dict[str, Json]
 
 
 class Event(NamedTuple):
@@ -67,98 +67,77 @@ class Format(Protocol):
         ...
 
 
-@dataclass
-class Notes:
-    """What a reader of the summary should know about the input."""
-
-    unknown_items: int = 0  # that interactions name and the items file does not
-    duplicate_rows: int = 0  # with user, item and time of another one; kept
-
-
 class Gathering:
     """Takes items and events one at a time; holds ids, and 28 bytes an event."""
 
     def __init__(
-        self, write: Callable[[dict[str, Any]], object], unknown: UnknownItems, fault: Fault
+        self, write: Callable[[dict[str, Json]], object], unknown: UnknownItems, fault: Fault
     ) -> None:
         self.write, self.unknown, self.fault = write, unknown, fault
-        self.items: dict[str, int] = {}
-        self.users: dict[str, int] = {}
-        self.user, self.item, self.whole = array("q"), array("q"), array("q")
+        self.events = Gatherer()
         self.millionths = array("i")
         self.timed: bool | None = None  # settled by the first event
-        self.notes = Notes()
+        self.unknown_items = 0  # that interactions name and the items file does not
 
     def add_item(self, item: Item, path: Path) -> None:
         """Write the item, or report what is wrong with its id."""
-        item_id = read_id(item.item_id)
+        item_id = self._id("item", item.item_id, path, item.line)
         if item_id is None:
-            self._report("empty or malformed item id", item.item_id, path, item.line)
-        elif item_id in self.items:
-            remedy = "keep one row per item"
-            self.fault(DatasetError(f"duplicate item {shown(item_id)}", path=path, line=item.line,
-                                    remedy=remedy))  # fmt: skip
-        else:
-            self.items[item_id] = len(self.items)
-            self.write({"item_id": item_id, **item.fields})
+            return
+        if item_id in self.events.items:
+            self._report(f"duplicate item {shown(item_id)}", "keep one row per item", path, item)
+            return
+        try:
+            check_fields(WORDING, item.fields)
+        except LineError as refused:
+            self._report(refused.problem, refused.remedy, path, item)
+        _ = self.events.items[item_id]
+        self.write({"item_id": item_id, **item.fields})
 
     def add_event(self, event: Event, path: Path) -> None:
         """Take the event, or report what is wrong with it."""
-        user_id, item_id = read_id(event.user_id), read_id(event.item_id)
-        if user_id is None:
-            self._report("empty or malformed user id", event.user_id, path, event.line)
-        elif item_id is None:
-            self._report("empty or malformed item id", event.item_id, path, event.line)
-        elif self.timed is not None and self.timed != (event.time is not None):
-            remedy = "give times for all or for none"
-            self.fault(DatasetError("some interactions have times and some none", path=path,
-                                    line=event.line, remedy=remedy))  # fmt: skip
-        elif item_id in self.items or self._taken_in(item_id, path, event.line):
-            self.timed = event.time is not None
-            self.user.append(self.users.setdefault(user_id, len(self.users)))
-            self.item.append(self.items[item_id])
-            if event.time is not None:
-                self.whole.append(event.time[0])
-                self.millionths.append(event.time[1])
+        user_id = self._id("user", event.user_id, path, event.line)
+        item_id = None if user_id is None else self._id("item", event.item_id, path, event.line)
+        if user_id is None or item_id is None:
+            return
+        timed = event.time is not None
+        if self.timed not in (None, timed):
+            problem = f"some interactions have times and some none: this is {shown(event.time)}"
+            self._report(problem, "give times for all or for none", path, event)
+        elif item_id in self.events.items or self._taken_in(item_id, path, event):
+            self.timed = timed
+            whole, fraction = event.time or (None, 0)
+            self.events.add(user_id, item_id, whole)
+            self.millionths.append(fraction)
 
-    def sorted(self) -> Events:
-        """Events by user, then time; those of equal time keep the order of the file.
+    def log(self) -> Log:
+        """The events, times with fractions in millionths. Raises DatasetError where these
+        overflow."""
+        log, fraction = self.events.log(), np.array(self.millionths, np.int64)
+        if log.time is None or not fraction.any():
+            return log
+        largest = max(abs(int(log.time.min())), abs(int(log.time.max())) + 1)
+        if largest * MILLION >= INT64:
+            problem = f"times with fractions that are too large: up to {largest}"
+            raise DatasetError(problem, remedy="use whole numbers, or seconds")
+        return replace(log, time=log.time * MILLION + fraction)
 
-        Times with fractions come out in millionths. Raises DatasetError where these overflow.
-        """
-        user, item = np.array(self.user, np.int64), np.array(self.item, np.int64)
-        if not self.timed:
-            order = np.argsort(user, kind="stable")
-            return Events(user[order], item[order], None)
-        time, fraction = np.array(self.whole, np.int64), np.array(self.millionths, np.int64)
-        order = np.lexsort((fraction, time, user))  # stable
-        self.notes.duplicate_rows = _duplicates(user, item, time, fraction)
-        if fraction.any():
-            if max(abs(int(time.min())), abs(int(time.max())) + 1) * MILLION >= INT64:
-                remedy = "use whole numbers, or seconds"
-                raise DatasetError("times with fractions that are too large", remedy=remedy)
-            time = time * MILLION + fraction
-        return Events(user[order], item[order], time[order])
-
-    def _taken_in(self, item_id: str, path: Path, line: int) -> bool:
+    def _taken_in(self, item_id: str, path: Path, event: Event) -> bool:
         if self.unknown == "error":
             remedy = "add it to the items, or keep such items without text: --unknown-items keep"
-            self.fault(
-                DatasetError(f"unknown item {shown(item_id)}", path=path, line=line, remedy=remedy)
-            )
+            self._report(f"unknown item {shown(item_id)}", remedy, path, event)
             return False
-        self.notes.unknown_items += 1
-        self.add_item(Item(line, item_id, {"title": ""}), path)
+        self.unknown_items += 1
+        self.add_item(Item(event.line, item_id, {"title": ""}), path)
         return True
 
-    def _report(self, problem: str, value: object, path: Path, line: int) -> None:
-        remedy = "ids are non-empty text or whole numbers"
-        self.fault(DatasetError(f"{problem}: {shown(value)}", path=path, line=line, remedy=remedy))
+    def _id(self, whose: str, value: object, path: Path, line: int) -> str | None:
+        """The id as text; one that breaks the rule is reported, and None."""
+        found = sound_id(value)
+        if found is None:
+            problem = f"the {whose} id is {shown(value)}"
+            self.fault(DatasetError(problem, path=path, line=line, remedy=ID_RULE))
+        return found
 
-
-def _duplicates(user: Ints, item: Ints, time: Ints, fraction: Ints) -> int:
-    order = np.lexsort((fraction, time, item, user))
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for column in (user, item, time, fraction):
-        same &= np.diff(column[order]) == 0
-    return int(same.sum())
+    def _report(self, problem: str, remedy: str, path: Path, at: Item | Event) -> None:
+        self.fault(DatasetError(problem, path=path, line=at.line, remedy=remedy))

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.ingest.official.official_files import write_gz, write_zip
-from tokbench.api import Advance, Quiet
+from tokbench.api import Advance
+from tokbench.datasets import lines as module
+from tokbench.datasets.lines import read_lines
 from tokbench.errors import DatasetError
-from tokbench.ingest import lines as module
-from tokbench.ingest.lines import read_lines
 
 
 def read(path: Path, member: str = "") -> list[str]:
-    found = list(read_lines(path, Quiet(), member))
+    found = list(read_lines(path, member=member))
     assert [number for number, _ in found] == list(range(1, len(found) + 1))
     return [text for _, text in found]
 
@@ -112,12 +112,12 @@ def test_progress_counts_the_bytes_of_the_file(tmp_path: Path) -> None:
             return nullcontext(advance)
 
     path = write_gz(tmp_path / "a.gz", (f"line {n}" for n in range(52_000)))
-    assert len(list(read_lines(path, Bar()))) == 52_000
+    assert len(list(read_lines(path, progress=Bar()))) == 52_000
     plain = tmp_path / "a.txt"
     plain.write_text("few\nlines\n")
     assert moved[0] == -path.stat().st_size
     assert len(moved) > 3
     assert sum(moved) == 0
     moved.clear()
-    assert len(list(read_lines(plain, Bar()))) == 2
+    assert len(list(read_lines(plain, progress=Bar()))) == 2
     assert moved == [-10, 10]
