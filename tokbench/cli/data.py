@@ -15,7 +15,8 @@ from tokbench.cli.show import PLUGIN
 if TYPE_CHECKING:
     from tokbench.errors import DatasetError
     from tokbench.ingest.formats.columns import Columns
-    from tokbench.ingest.importing import FormatName, Imported, UnknownItems
+    from tokbench.ingest.formats.gathering import UnknownItems
+    from tokbench.ingest.importing import FormatName, Imported
     from tokbench.ingest.interactions import Statistics
 
 Command = TypeVar("Command", bound=Callable[..., object])
