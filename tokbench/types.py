@@ -20,9 +20,14 @@ Floats = NDArray[np.float32]
 def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
     """`array` as a contiguous, read-only array of `dtype` (a copy only where one is needed).
 
-    The caller's own array is never made read-only: a writeable input is copied.
+    The caller's own array is never made read-only: a writeable input is copied. Raises ValueError
+    where a number is cut on its way to integers.
     """
     out = np.ascontiguousarray(array, dtype=dtype)
+    if out.dtype.kind == "i" and not np.can_cast(np.asarray(array).dtype, out.dtype):
+        changed = out != array
+        if changed.any():
+            raise ValueError(f"{np.asarray(array)[changed][0]} is no whole number of {out.dtype}")
     if out.flags.writeable:
         if out is array or out.base is not None:
             out = out.copy()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row
+from tokbench.errors import DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row
 
 LAYOUT = 'a json object of item ids, {"7": [12, 7, 3]}'
 

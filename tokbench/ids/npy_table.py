@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row, read_sizes
+from tokbench.errors import DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
 from tokbench.ids.json_table import read_pairs
 
 BESIDE = ".json"

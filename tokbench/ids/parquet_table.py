@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-from tokbench.errors import DatasetError, MissingExtraError, listed
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row, read_sizes
+from tokbench.errors import DatasetError, Fault, MissingExtraError, listed
+from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
 from tokbench.ids.csv_table import ITEM, column_names
 
 SIZES = b"tokbench.level_sizes"
