@@ -24,10 +24,11 @@ def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
     where a number is cut on its way to integers.
     """
     out = np.ascontiguousarray(array, dtype=dtype)
-    if out.dtype.kind == "i" and not np.can_cast(np.asarray(array).dtype, out.dtype):
-        changed = out != array
+    given = np.asarray(array)
+    if out.dtype.kind == "i" and not np.can_cast(given.dtype, out.dtype):
+        changed = out != given
         if changed.any():
-            raise ValueError(f"{np.asarray(array)[changed][0]} is no whole number of {out.dtype}")
+            raise ValueError(f"{given[changed][0]} of {given.dtype} is no {out.dtype}: round it")
     if out.flags.writeable:
         if out is array or out.base is not None:
             out = out.copy()

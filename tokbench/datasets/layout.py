@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from unicodedata import category
 
 from tokbench.datasets.lines import read_objects
@@ -91,7 +90,7 @@ def read_items(path: Path, template: str, empty_text: str, fault: Fault) -> Item
     return items
 
 
-def most_specific(row: Mapping[str, Any]) -> str:
+def most_specific(row: Mapping[str, object]) -> str:
     """The narrowest category the item has, '' where it has none."""
     for key in ("subcategory", "categories", "category"):
         value = row.get(key)
@@ -118,7 +117,7 @@ def read_sequences(path: Path, items: Items, short_users: str, fault: Fault) -> 
 
 
 def _add_user(
-    users: Users, user_id: str, row: Mapping[str, Any], items: Items, short_users: str
+    users: Users, user_id: str, row: Mapping[str, object], items: Items, short_users: str
 ) -> None:
     chosen = _items_of(row, items)
     times = _times_of(row, len(chosen))
@@ -141,7 +140,7 @@ def _add_user(
     users.offsets.append(len(users.items))
 
 
-def _identifier(row: Mapping[str, Any], key: str) -> str:
+def _identifier(row: Mapping[str, object], key: str) -> str:
     if key not in row:
         raise LineError(f"missing field {key!r}", f"the line has {listed(list(row))}")
     value = sound_id(row[key])
@@ -171,7 +170,7 @@ def check_fields(parts: Sequence[Clause], row: Mapping[str, object]) -> None:
                 raise LineError(f"{part.field} is {json_type(value)}", remedy)
 
 
-def _items_of(row: Mapping[str, Any], items: Items) -> list[int]:
+def _items_of(row: Mapping[str, object], items: Items) -> list[int]:
     """Index of each item of the row, DROPPED for one left out."""
     if "item_ids" not in row:
         raise LineError("missing field 'item_ids'", f"the line has {listed(list(row))}")
@@ -188,7 +187,7 @@ def _items_of(row: Mapping[str, Any], items: Items) -> list[int]:
     return chosen
 
 
-def _times_of(row: Mapping[str, Any], length: int) -> list[int] | None:
+def _times_of(row: Mapping[str, object], length: int) -> list[int] | None:
     """The row's times, None where it has none."""
     key, times = time_field(row)
     if times is None:
@@ -208,7 +207,7 @@ def _times_of(row: Mapping[str, Any], length: int) -> list[int] | None:
     return times
 
 
-def time_field(row: Mapping[str, Any]) -> tuple[str, object]:
+def time_field(row: Mapping[str, object]) -> tuple[str, object]:
     """Name and value of the field with the times, (`days`, None) where there is none.
 
     Raises LineError where both are there.

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NoReturn, cast
+from typing import IO, NoReturn, cast
 
 from tokbench.api import Progress, Quiet
 from tokbench.errors import DatasetError, Fault, json_type, shown, stop
@@ -81,7 +81,7 @@ def read_lines(
         raise DatasetError(problem, path=path, remedy="check the file and its rights") from error
 
 
-def read_objects(path: Path, fault: Fault) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(path: Path, fault: Fault) -> Iterator[tuple[int, dict[str, object]]]:
     """(line number from 1, object) for each line; blank lines, CRLF and a leading BOM are fine."""
     for line, text in read_lines(path, fault):
         if not text.strip():
@@ -114,7 +114,7 @@ def _decoded(raw: bytes, path: Path, line: int, fault: Fault | None) -> str:
         return raw.decode("utf-8", "replace")
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]

@@ -5,10 +5,9 @@ Axes: Q queries.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tokbench.api import Score
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Placement, digest
@@ -85,6 +84,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _score(subject: Subject, placement: Placement) -> dict[str, Any]:
-    found: dict[str, Any] = subject.build().score(placement, IDS, EMBEDDINGS)
+def _score(subject: Subject, placement: Placement) -> dict[str, Score]:
+    found: dict[str, Score] = subject.build().score(placement, IDS, EMBEDDINGS)
     return found

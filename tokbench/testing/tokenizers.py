@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.ids.code_table import CodeTable
@@ -31,7 +31,7 @@ SAYS_SOMETHING = 5  # words of an error that tells what to change
 
 def shape_and_range(subject: Subject) -> str:
     """tokenize returns SemanticIds, a row per item, whole numbers within level_sizes."""
-    given: list[Any] = []
+    given: list[object] = []
     with _constructions(given):
         ids = _standard(subject)
     for codes in given:
@@ -122,7 +122,7 @@ def unseen_items(subject: Subject) -> str:
     part = _catalog(subject, items=worlds.ITEMS * 3 // 4)
     sizes = _codes(subject, part).level_sizes
     fitted = tokenizer.fit(part, seed=0, runtime=subject.runtime)
-    codes: Any = fitted.encode(seen.embeddings)
+    codes: NDArray[np.int32] = fitted.encode(seen.embeddings)
     subject.require(
         isinstance(codes, np.ndarray)
         and np.issubdtype(codes.dtype, np.integer)
@@ -187,8 +187,11 @@ def _uses_interactions(subject: Subject) -> bool:
     return bool(subject.cls.uses_interactions)  # type: ignore[attr-defined]
 
 
-def _catalog(subject: Subject, **shape: Any) -> Catalog:
-    return worlds.catalog(interactions=_uses_interactions(subject), **shape)
+def _catalog(
+    subject: Subject, *, items: int = worlds.ITEMS, other_held_out: bool = False
+) -> Catalog:
+    seen = _uses_interactions(subject)
+    return worlds.catalog(interactions=seen, items=items, other_held_out=other_held_out)
 
 
 def _codes(subject: Subject, catalog: Catalog, seed: int = 0) -> SemanticIds:
@@ -196,8 +199,7 @@ def _codes(subject: Subject, catalog: Catalog, seed: int = 0) -> SemanticIds:
 
 
 def _standard(subject: Subject) -> SemanticIds:
-    found: SemanticIds = subject.once("standard", lambda: _codes(subject, _catalog(subject)))
-    return found
+    return subject.once("standard", lambda: _codes(subject, _catalog(subject)))
 
 
 def _answer(subject: Subject, catalog: Catalog, *, collapse_allowed: bool = True) -> str:
@@ -226,7 +228,7 @@ def _difference(one: SemanticIds, two: SemanticIds) -> str:
 
 
 @contextmanager
-def _constructions(given: list[Any]) -> Iterator[None]:
+def _constructions(given: list[object]) -> Iterator[None]:
     """Collects the codes as they are handed to SemanticIds, which casts them to int32."""
     finish = SemanticIds.__post_init__
 

@@ -101,7 +101,7 @@ def test_metadata_of_2018_and_2023(tmp_path: Path) -> None:
 def test_a_record_of_ten_megabytes(tmp_path: Path) -> None:
     rows = [{"asin": "B1", "title": "t", "description": "it's " * 2_000_000}, {"asin": "B2"}]
     items = list(read_items(write_gz(tmp_path / "m.json.gz", python_literals(rows)), Quiet()))
-    assert [len(item.get("description", "")) for item in items] == [10_000_000, 0]
+    assert [len(str(item.get("description", ""))) for item in items] == [10_000_000, 0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tokbench.api import Progress
 from tokbench.datasets.lines import read_lines
@@ -67,7 +66,7 @@ def _add(found: Gatherer, user: object, item: object, time: object, path: Path, 
     found.add(str(user), str(item), moment)
 
 
-def read_items(path: Path, progress: Progress) -> Iterator[dict[str, Any]]:
+def read_items(path: Path, progress: Progress) -> Iterator[dict[str, object]]:
     """The products of a metadata file, each once, with the fields it has of: item_id, title, type
     (the department), brand, categories (the longest path), description."""
     seen: set[str] = set()
@@ -81,7 +80,7 @@ def read_items(path: Path, progress: Progress) -> Iterator[dict[str, Any]]:
             yield {"item_id": item_id} | product(row)
 
 
-def product(row: Mapping[str, Any]) -> dict[str, Any]:
+def product(row: Mapping[str, object]) -> dict[str, object]:
     """What the releases call by different names, under one; empty fields are left out."""
     categories = longest_path(row.get("categories") or row.get("category"))
     description = row.get("description")
@@ -95,7 +94,7 @@ def product(row: Mapping[str, Any]) -> dict[str, Any]:
         "brand": row.get("brand") or row.get("store"),
         "description": description,
     }
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         name: value for name, value in fields.items() if isinstance(value, str) and value.strip()
     }
     return {"title": ""} | found | ({"categories": categories} if categories else {})
@@ -110,7 +109,7 @@ def longest_path(categories: object) -> list[str]:
     return max(named, key=len)
 
 
-def read_rows(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, object]]]:
     """(line number, object) for each line, be it json or a Python literal."""
     for line, text in read_lines(path, progress=progress):
         if not text.strip():

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -116,7 +115,7 @@ def _tried(
     progress: Progress,
 ) -> Iterator[Candidate]:
     known: set[str] = {
-        row["item_id"] for row in read_items(source, paths, progress) if has_title(row)
+        str(row["item_id"]) for row in read_items(source, paths, progress) if has_title(row)
     }
     for stream in dict.fromkeys(recipe.stream for recipe in grid):
         log = read_log(source, paths, stream, progress)
@@ -148,25 +147,25 @@ def read_log(source: Source, paths: Sequence[Path], stream: str, progress: Progr
 
 def read_items(
     source: Source, paths: Sequence[Path], progress: Progress
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[Mapping[str, object]]:
     """The items of a source, each once."""
     if source.release == "mind":
         return mind.read_news(paths, progress)
     return amazon.read_items(paths[1], progress)
 
 
-def has_title(row: Mapping[str, Any]) -> bool:
+def has_title(row: Mapping[str, object]) -> bool:
     """Whether the item has a title once entities and markup are gone."""
     return bool(clean(row.get("title")))
 
 
-def spool_items(rows: Iterable[dict[str, Any]], log: Log, path: Path) -> Mask:
+def spool_items(rows: Iterable[Mapping[str, object]], log: Log, path: Path) -> Mask:
     """Write the items that the log knows to a file, and say which of the log's have a title [N]."""
     index = {item: n for n, item in enumerate(log.items)}
     titled = np.zeros(len(index), np.bool_)
     with open_for_lines(path) as file:
         for row in rows:
-            n = index.get(row["item_id"])
+            n = index.get(str(row["item_id"]))
             if n is not None:
                 titled[n] = has_title(row)
                 file.write(json_line(row))
