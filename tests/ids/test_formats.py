@@ -375,6 +375,15 @@ def test_damaged_binary_files_give_a_table_or_an_error_of_ours(
         read_table(path, form)
 
 
+def test_a_table_without_a_sound_row_says_what_is_wrong_with_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "codes.json"
+    path.write_text('{"a": [1.5], "b": [-1]}')
+    with pytest.raises(
+        DatasetError, match="none of 2 rows can be used, the first: item 'a', level"
+    ):
+        read_table(path, fault=lambda error: None)
+
+
 def test_a_large_catalogue_may_have_a_code_for_each_item(tmp_path: Path) -> None:
     path = tmp_path / "codes.json"
     items = largest_size(0) // 8 + 1

@@ -93,7 +93,10 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
     try:
         return type(recipe).model_validate(options)
     except ValidationError as error:
-        raise click.BadParameter(str(error), param_hint="--set") from error
+        said = [f"{'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}"
+                + (f" (found {item['input']!r})" if item["loc"] else "")
+                for item in error.errors()]  # fmt: skip
+        raise click.BadParameter("; ".join(said), param_hint="--set") from error
 
 
 def _downloads() -> Path:

@@ -30,6 +30,9 @@ TEMPLATE = (
 )
 
 
+NO_TEXT = "items without text can be kept by their id: --set dataset.empty_text=id"
+
+
 class Folder(DatasetSource):
     """Items and sequences from a folder, checked line by line."""
 
@@ -89,9 +92,7 @@ class Folder(DatasetSource):
                 raise DatasetError("no such file", path=path, remedy=LAYOUT)
         items = read_items(items_path, self.config.template, self.config.empty_text, fault)
         if not items.ids:
-            raise DatasetError(
-                f"no items left of {items.lines}", path=items_path, remedy="see --set empty_text"
-            )
+            raise DatasetError(f"no items left of {items.lines}", path=items_path, remedy=NO_TEXT)
         if self.config.template != TEMPLATE and (unused := items.unseen(self.config.template)):
             fault(DatasetError(
                 f"no item has the template's field {listed(unused)}",
@@ -118,7 +119,9 @@ class Folder(DatasetSource):
 
     def _folder(self) -> Path:
         if not self.config.path:
-            raise DatasetError("dataset 'folder' needs a path", remedy=f"set path=FOLDER; {LAYOUT}")
+            raise DatasetError(
+                "dataset 'folder' needs a path", remedy=f"--dataset FOLDER; {LAYOUT}"
+            )
         folder = Path(self.config.path).expanduser()
         if not folder.is_dir():
             raise DatasetError("no such folder", path=folder, remedy=LAYOUT)

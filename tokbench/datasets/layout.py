@@ -80,7 +80,7 @@ def read_items(path: Path, template: str, empty_text: str, fault: Fault) -> Item
         if not text and empty_text == "error":
             named = listed([part.field for part in parts])
             problem = f"item {item_id!r} has no text: {named} all empty"
-            remedy = "fill one in, or set empty_text=drop or empty_text=id"
+            remedy = "fill one in, or --set dataset.empty_text=drop or =id"
             fault(_placed(LineError(problem, remedy), path, line))
         items.index[item_id] = len(items.ids)
         items.ids.append(item_id)
@@ -124,13 +124,15 @@ def _add_user(
     if users.timed is None:
         users.timed = times is not None
     elif users.timed != (times is not None):
-        raise LineError("some users have times and some none", "give `days` for all or for none")
+        found = "times" if times is not None else "none"
+        problem = f"some users have times and some none: this one has {found}"
+        raise LineError(problem, "give `days` for all or for none")
     kept = [position for position, item in enumerate(chosen) if item != DROPPED]
     if len(kept) < SHORTEST:
         if short_users == "error":
             raise LineError(
                 f"user {user_id!r} has too few items with text: {len(kept)}",
-                f"leave-one-out needs {SHORTEST}; set short_users=drop to leave such users out",
+                f"leave-one-out needs {SHORTEST}; --set dataset.short_users=drop leaves them out",
             )
         return
     users.ids.append(user_id)

@@ -76,18 +76,21 @@ def make_table(
             problem = f"level {level} has {size} codes for {len(found.rows)} items, allowed: {most}"
             raise DatasetError(problem, path=path, remedy=RENUMBER)
     kept: dict[str, Sequence[object]] = {}
+    first = ""
     for row in found.rows:
         item = read_id(row.item)
         problem, remedy = _problem(row, item, levels, sizes, most)
         if not problem and item in kept:
             problem = f"item {shown(item)} is there twice"
         if problem:
+            first = first or problem
             fault(DatasetError(problem, path=path, line=row.line, remedy=remedy))
         else:
             assert item is not None
             kept[item] = row.codes
     if not kept:
-        raise DatasetError(f"none of {len(found.rows)} rows can be used", path=path)
+        problem = f"none of {len(found.rows)} rows can be used, the first: {first}"
+        raise DatasetError(problem, path=path)
     codes = np.array(list(kept.values()), dtype=np.int32)
     inferred = tuple(int(largest) + 1 for largest in codes.max(axis=0))
     return CodeTable(tuple(kept), SemanticIds(codes, sizes or inferred), sizes_known=bool(sizes))

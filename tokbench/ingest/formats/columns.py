@@ -85,6 +85,7 @@ class Columns:
         # A column that the user names need be in one of the files only.
         named = self.item if self.item in names else ""
         at = _required(names, named, (*ITEM, "id"), "item", path)
+        _position(names, self.title, (), path)  # a title that the user names has to be there
         rest = [name for n, name in enumerate(names) if n != at and name not in dropped]
         found = self.of_fields(tuple(rest))
         chosen = {"item": names[at], "title": found.title, "categories": found.path}
