@@ -49,6 +49,16 @@ def test_import_then_check_show_and_run(tmp_path: Path, logs: Path, capsys: Capt
     assert "Lamp" not in said
 
 
+def test_titles_do_not_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+    rows = [{"item_id": n, "title": f"\x1b]0;owned\x07{n}\u202e"} for n in "abc"]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "sequences.jsonl").write_text('{"user_id": "u", "item_ids": ["a", "b", "c"]}')
+    assert main(["data", "show", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "\ufffd]0;owned\ufffda" in said
+    assert not re.search("[\x1b\x07\u202e]", said)
+
+
 def test_check_reads_what_import_reads(logs: Path, capsys: Capture) -> None:
     assert main(["data", "check", str(logs)]) == 0
     with (logs / "ratings.csv").open("a") as file:

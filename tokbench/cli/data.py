@@ -67,13 +67,9 @@ data_command.add_command(recipes_command)
 @click.option("--out", type=FOLDER, required=True, help="The folder to write.")
 @_layout
 def import_command(
-    source: Path,
-    out: Path,
-    form: FormatName,
-    items: Path | None,
-    unknown_items: UnknownItems,
+    source: Path, out: Path, form: FormatName, items: Path | None, unknown_items: UnknownItems,
     **columns: str,
-) -> None:
+) -> None:  # fmt: skip
     """Turn SOURCE, a folder or a file of interactions, into a dataset folder.
 
     \b
@@ -151,7 +147,7 @@ def show_command(
     click.echo(f"times: {'no, the order of the file' if dataset.times is None else 'yes'}")
     rows = zip(dataset.item_ids, dataset.titles, dataset.texts, strict=True)
     for _, (item_id, title, text) in zip(range(items), rows, strict=False):
-        click.echo(f"\n{item_id}  {title}\n  {text}")
+        click.echo(f"\n{_printable(item_id)}  {_printable(title)}\n  {_printable(text)}")
 
 
 @data_command.command("synth", short_help="Make a synthetic twin for load tests.")
@@ -237,6 +233,11 @@ def _problems_of(
     except DatasetError as error:
         return [error]
     return []
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer the terminal: control characters become U+FFFD."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _quoted(path: Path) -> str:
