@@ -15,7 +15,7 @@ from tokbench.cli.show import PLUGIN
 if TYPE_CHECKING:
     from tokbench.errors import DatasetError
     from tokbench.ingest.formats.columns import Columns
-    from tokbench.ingest.formats.gathering import UnknownItems
+    from tokbench.ingest.formats.rows import UnknownItems
     from tokbench.ingest.importing import FormatName, Imported
     from tokbench.ingest.interactions import Statistics
 

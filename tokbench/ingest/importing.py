@@ -22,7 +22,7 @@ from tokbench.datasets.text import render, template_fields
 from tokbench.errors import ConfigError, DatasetError, listed, stop
 from tokbench.ingest.formats import csv_tables, folder_layout, lc_rec, parquet_tables, recbole
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import WORDING, Files, Format, Gathering, UnknownItems
+from tokbench.ingest.formats.rows import WORDING, Files, Format, RowChecker, UnknownItems
 from tokbench.ingest.formats.values import Json
 from tokbench.ingest.interactions import Statistics, count, in_order, repeated_events
 from tokbench.ingest.writing import (
@@ -109,9 +109,9 @@ def import_data(
                 catalogue.add(row)
                 stream.write(json_line(row))
 
-            gathering = Gathering(write, unknown_items, stop)
-            gather(gathering, FORMATS[name], files, columns)
-        log = gathering.log()
+            rows = RowChecker(write, unknown_items, stop)
+            gather(rows, FORMATS[name], files, columns)
+        log = rows.log()
         events = in_order(log)
         write_sequences(
             folder / SEQUENCES, events.user, events.item, log.users, log.items, times=events.time
@@ -122,11 +122,11 @@ def import_data(
             statistics=count(events),
             catalogue=catalogue.items,
             textless=catalogue.textless,
-            unknown_items=gathering.unknown_items,
+            unknown_items=rows.unknown_items,
             short_users=int((np.bincount(events.user) < SHORTEST).sum()),
             duplicate_rows=repeated_events(log),
             times="none" if log.time is None
-            else "millionths" if any(gathering.millionths) else "as given",
+            else "millionths" if any(rows.millionths) else "as given",
             columns=columns.notes,
             unread_fields={n: k for n, k in catalogue.fields.items() if n not in READ},
         )  # fmt: skip
@@ -148,9 +148,9 @@ def find_problems(
     found: list[DatasetError] = []
     try:
         name, files = find_files(source, form, items)
-        gathering = Gathering(lambda row: None, unknown_items, _Once(found))
-        gather(gathering, FORMATS[name], files, columns or Columns())
-        gathering.log()
+        rows = RowChecker(lambda row: None, unknown_items, _Once(found))
+        gather(rows, FORMATS[name], files, columns or Columns())
+        rows.log()
     except DatasetError as error:
         if not found or error.problem not in (NO_ITEMS, NO_INTERACTIONS):
             found.append(error)  # nothing left is no news where the faults are listed
@@ -198,13 +198,13 @@ def needs_import(path: Path, form: FormatName) -> bool:
     return path.exists() and not (path / ITEMS).is_file() and not (path / SEQUENCES).is_file()
 
 
-def gather(gathering: Gathering, form: Format, files: Files, columns: Columns) -> None:
+def gather(rows: RowChecker, form: Format, files: Files, columns: Columns) -> None:
     """Read both files. Raises DatasetError where no item or no interaction is left."""
-    for item in form.read_items(files.items, columns, gathering.fault):
-        gathering.add_item(item, files.items)
-    if not gathering.events.items:
+    for item in form.read_items(files.items, columns, rows.fault):
+        rows.add_item(item, files.items)
+    if not rows.events.items:
         raise DatasetError(NO_ITEMS, path=files.items)
-    for event in form.read_events(files.interactions, columns, gathering.fault):
-        gathering.add_event(event, files.interactions)
-    if not gathering.events.user:
+    for event in form.read_events(files.interactions, columns, rows.fault):
+        rows.add_event(event, files.interactions)
+    if not rows.events.user:
         raise DatasetError(NO_INTERACTIONS, path=files.interactions)

@@ -60,19 +60,20 @@ def same_seed_same_codes(subject: Subject) -> str:
 
 def other_seed_other_codes(subject: Subject) -> str:
     """Another seed gives other codes, unless the class says `deterministic = True`."""
-    same = _standard(subject).digest() == _codes(subject, _catalog(subject), seed=1).digest()
+    one, two = _standard(subject), _codes(subject, _catalog(subject), seed=1)
+    same = one.digest() == two.digest()
     if subject.cls.deterministic:  # type: ignore[attr-defined]
         subject.require(
             same,
             expected="the same codes for every seed, since deterministic = True",
-            found="others",
+            found=_difference(one, two),
             remedy="remove `deterministic = True`, or do not use the seed",
         )
         return "deterministic"
     subject.require(
         not same,
         expected="other codes for another seed",
-        found="the same",
+        found=f"the same codes for seeds 0 and 1, {len(one.groups()[0])} tuples",
         remedy="use `seed`, or say `deterministic = True` in the class",
     )
     return ""
@@ -224,7 +225,9 @@ def _answer(subject: Subject, catalog: Catalog, *, collapse_allowed: bool = True
 def _difference(one: SemanticIds, two: SemanticIds) -> str:
     if one.codes.shape != two.codes.shape or one.level_sizes != two.level_sizes:
         return f"codes {list(two.codes.shape)} of sizes {list(two.level_sizes)}"
-    return f"others for {int((one.codes != two.codes).any(axis=1).sum())} of {len(one)} items"
+    return (
+        f"different codes for {int((one.codes != two.codes).any(axis=1).sum())} of {len(one)} items"
+    )
 
 
 @contextmanager

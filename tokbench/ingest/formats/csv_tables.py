@@ -13,8 +13,8 @@ from pathlib import Path
 from tokbench.datasets.lines import LONGEST, read_lines
 from tokbench.errors import DatasetError, Fault
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Event, Files, Item
 from tokbench.ingest.formats.locating import by_name
+from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.tables import (
     EVENTS,
     ITEMS,

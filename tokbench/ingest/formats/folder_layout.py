@@ -9,7 +9,7 @@ from tokbench.datasets.layout import ITEMS, SEQUENCES, LineError, time_field
 from tokbench.datasets.lines import read_objects
 from tokbench.errors import DatasetError, Fault, json_type, listed, shown
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Event, Files, Item
+from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.values import Instant, instant, plain
 
 

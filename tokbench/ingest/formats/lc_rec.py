@@ -18,8 +18,8 @@ from typing import NamedTuple
 from tokbench.datasets.lines import read_whole
 from tokbench.errors import DatasetError, Fault, json_type, shown
 from tokbench.ingest.formats.columns import Columns, item_fields
-from tokbench.ingest.formats.gathering import Event, Files, Item
 from tokbench.ingest.formats.locating import by_ending
+from tokbench.ingest.formats.rows import Event, Files, Item
 
 SPACE = re.compile(r"[ \t\r\n]*")
 LAYOUT = "the file is one json object"

@@ -11,8 +11,8 @@ from pathlib import Path
 from tokbench.errors import Fault
 from tokbench.ids.parquet_table import pyarrow_parquet, unreadable
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Event, Files, Item
 from tokbench.ingest.formats.locating import by_name
+from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.tables import (
     EVENTS,
     ITEMS,

@@ -16,8 +16,8 @@ from pathlib import Path
 from tokbench.datasets.lines import read_lines
 from tokbench.errors import DatasetError, Fault, listed, shown
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Event, Files, Item
 from tokbench.ingest.formats.locating import by_ending
+from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.tables import Table, checked_names, events_of, fitting, items_of
 
 TYPES = ("token", "token_seq", "float", "float_seq")

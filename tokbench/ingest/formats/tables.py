@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tokbench.errors import DatasetError, Fault, shown
 from tokbench.ingest.formats.columns import Columns, item_fields
-from tokbench.ingest.formats.gathering import Event, Item
+from tokbench.ingest.formats.rows import Event, Item
 from tokbench.ingest.formats.values import instant
 
 # What the files of a dataset in tables are called.

@@ -67,7 +67,7 @@ class Format(Protocol):
         ...
 
 
-class Gathering:
+class RowChecker:
     """Takes items and events one at a time; holds ids, and 28 bytes an event."""
 
     def __init__(
