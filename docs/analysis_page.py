@@ -111,11 +111,11 @@ class Page:
         """Does scoring codes instead of items change the order?"""
         rows = [row for row in self.rows.values() if row.generator not in BASELINES]
         flipped = [
-            (a, b, *self.both_ways(a, b))
+            (a, b, self.both_ways(a, b))
             for a, b in combinations(rows, 2)
             if (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
         ]
-        turned = [pair for pair in flipped if all(low * high > 0 for _, low, high in pair[2:])]
+        turned = [pair for pair in flipped if all(low * high > 0 for _, low, high in pair[2])]
         pairs = len(rows) * (len(rows) - 1) // 2
         if pairs:
             yield (
@@ -123,7 +123,7 @@ class Page:
                 f"are scored instead of items; in {len(turned)} of them both orders are beyond "
                 "their 95 % interval over users."
             )
-        for a, b, item, code in sorted(turned, key=lambda found: -abs(found[3][0]))[:3]:
+        for a, b, (item, code) in sorted(turned, key=lambda found: -abs(found[2][1][0]))[:3]:
             yield (
                 f"{name(a)} against {name(b)}: {signed(item)} scored on items, {signed(code)} "
                 "scored on codes."

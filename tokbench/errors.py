@@ -17,8 +17,9 @@ The command line prints these as one line and exits with status 1; `--debug` sho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 
 class TokbenchError(Exception):
@@ -100,3 +101,27 @@ class RecordError(TokbenchError):
 def listed(names: Sequence[str]) -> str:
     """'a, b, c' for an error message; 'none' when there is nothing to list."""
     return ", ".join(names) if names else "none"
+
+
+Fault = Callable[[DatasetError], None]  # what a reader does with each fault: `stop`, or `append`
+
+
+def stop(error: DatasetError) -> NoReturn:
+    """The strict `Fault`: raises the first error."""
+    raise error
+
+
+def shown(value: object) -> str:
+    """A value found in a file, for an error message: in ASCII, cut after 60 characters."""
+    text = ascii(value) if isinstance(value, (str, int, float)) else json_type(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def json_type(value: object) -> str:
+    """What json calls the type of a value: 'a list', 'null'."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)

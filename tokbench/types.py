@@ -23,9 +23,15 @@ OPTIONAL = "counts only where it is set"  # of a field: None leaves a value's di
 def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
     """`array` as a contiguous, read-only array of `dtype` (a copy only where one is needed).
 
-    The caller's own array is never made read-only: a writeable input is copied.
+    The caller's own array is never made read-only: a writeable input is copied. Raises ValueError
+    where a number is cut on its way to integers.
     """
     out = np.ascontiguousarray(array, dtype=dtype)
+    given = np.asarray(array)
+    if out.dtype.kind == "i" and not np.can_cast(given.dtype, out.dtype):
+        changed = out != given
+        if changed.any():
+            raise ValueError(f"{given[changed][0]} of {given.dtype} is no {out.dtype}: round it")
     if out.flags.writeable:
         if out is array or out.base is not None:
             out = out.copy()

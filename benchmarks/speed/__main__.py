@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.speed.harness import Row, hardware
 
@@ -67,7 +68,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def table(found: dict[str, dict[str, object]]) -> str:
+def table(found: dict[str, Any]) -> str:
     """Every row as markdown, by measurement."""
     about = "ratio: how often faster ours is, median of interleaved rounds, with its range."
     lines = ["# Speed", "", f"Written by `python -m benchmarks.speed`. {about}", ""]
@@ -75,11 +76,11 @@ def table(found: dict[str, dict[str, object]]) -> str:
         lines += [
             f"## {name}",
             "",
-            ", ".join(f"{k} {v}" for k, v in dict(part["hardware"]).items()),
+            ", ".join(f"{k} {v}" for k, v in part["hardware"].items()),
         ]
         lines += ["", "| work | against | ours | theirs | ratio | range | floor | aim | note |"]
         lines += ["|" + " --- |" * 9]
-        for row in (Row(**fields) for fields in list(part["rows"])):  # type: ignore[call-overload]
+        for row in (Row(**fields) for fields in part["rows"]):
             floor = "" if row.floor is None else f"{row.floor:g}" + ("" if row.holds else " MISSED")
             aim = "" if row.aim is None else f"{row.aim:g}"
             lines.append(

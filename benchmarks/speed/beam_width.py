@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def widths(name: str, model: TigerModel, queries: Queries) -> list[Row]:
     rows = []
     for width in WIDTHS:
         beams = search(model, queries.histories, width)
-        took = seconds(lambda width=width: search(model, queries.histories, width))
+        took = seconds(partial(search, model, queries.histories, width))
         found = as_sets(beams, width)
         shares = np.array([len(t & f) / depth for t, f in zip(truth, found, strict=True)])
         same = float(np.mean([t == f for t, f in zip(truth, as_sets(beams, depth), strict=True)]))

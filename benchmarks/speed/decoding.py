@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from functools import partial
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def measure(quick: bool) -> list[Row]:
     rounds = 1 if quick else 5
     rows = []
     for batch in sorted({best, sizes[0] if quick else USUAL_BATCH}):
-        pairs = interleaved(ours, lambda batch=batch: theirs.rounds(batch), rounds=rounds)
+        pairs = interleaved(ours, partial(theirs.rounds, batch), rounds=rounds)
         print(f"beam {WIDTH}, their batch {batch}: {pairs}", file=sys.stderr)
         row = compare(
             f"constrained beam search, {WIDTH} wide, paper size, {len(work.ids)} items",

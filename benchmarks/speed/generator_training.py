@@ -25,6 +25,11 @@ BATCH = 512
 THEIR_BATCHES = (32, 64, 128, 256)
 
 
+def in_turn(step: Callable[[Ints], object], parts: Iterator[Ints]) -> Callable[[], object]:
+    """A call of `step` on the next of the parts."""
+    return lambda: step(next(parts))
+
+
 def measure(quick: bool) -> list[Row]:
     """Sequences per second, ours and T5's."""
     torch.manual_seed(0)
@@ -43,8 +48,8 @@ def measure(quick: bool) -> list[Row]:
     for size, floor, aim in ((config.batch_size, 3.0, 6.0), (best, 2.0, 3.5)):
         mine, theirs = batches(windows, config.batch_size), batches(windows, size)
         pairs = interleaved(
-            lambda mine=mine: ours(next(mine)),
-            lambda theirs=theirs: other.step(next(theirs)),
+            in_turn(ours, mine),
+            in_turn(other.step, theirs),
             rounds=1 if quick else 3,
         )
         print(f"batch {size}: {pairs}", file=sys.stderr)

@@ -49,6 +49,16 @@ def test_import_then_check_show_and_run(tmp_path: Path, logs: Path, capsys: Capt
     assert "Lamp" not in said
 
 
+def test_titles_do_not_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+    rows = [{"item_id": n, "title": f"\x1b]0;owned\x07{n}\u202e"} for n in "abc"]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "sequences.jsonl").write_text('{"user_id": "u", "item_ids": ["a", "b", "c"]}')
+    assert main(["data", "show", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "\ufffd]0;owned\ufffda" in said
+    assert not re.search("[\x1b\x07\u202e]", said)
+
+
 def test_check_reads_what_import_reads(logs: Path, capsys: Capture) -> None:
     assert main(["data", "check", str(logs)]) == 0
     with (logs / "ratings.csv").open("a") as file:
@@ -70,9 +80,37 @@ def test_columns_and_files_are_options(tmp_path: Path, capsys: Capture) -> None:
     words += ["--items", str(tmp_path / "names.tsv"), "--user-column", "who", "--item-column"]
     words += ["what", "--time-column", "on", "--title-column", "caption", "--format", "csv"]
     assert main(words) == 0
-    assert "order: by time" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "order: by time" in said
+    assert "columns of log.csv: user from who, item from what, time from on\n" in said
+    assert "columns of names.tsv: item from what, title from caption\n" in said
     row = json.loads((tmp_path / "out" / "sequences.jsonl").read_text())
     assert row["item_ids"] == ["1", "2", "1"]
+
+
+def test_import_says_what_it_did_not_use(tmp_path: Path, capsys: Capture) -> None:
+    """Movielens: genres stand side by side. RecBole: `class` is one, a vector is left out."""
+    lens, bole = tmp_path / "lens", tmp_path / "bole"
+    for folder in (lens, bole):
+        folder.mkdir()
+    (lens / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4,5\n")
+    (lens / "movies.csv").write_text("movieId,title,genres,year\n1,Heat,Action|Crime,1995\n")
+    (bole / "bole.inter").write_text("user_id:token\titem_id:token\nu\t1\n")
+    head = "item_id:token\tmovie_title:token_seq\tclass:token_seq\tmood:token_seq\tv:float_seq"
+    (bole / "bole.item").write_text(f"{head}\n1\tHeat\tAction Crime\tdark slow\t.1 .2\n")
+    for source, told in (
+        (lens, ["time from timestamp; not used: rating", "category from genres",
+                "not in the text an encoder reads: year (1 items)"]),
+        (bole, ["title from movie_title, category from class; left out, vectors: v",
+                "not in the text an encoder reads: mood (1 items)"]),
+    ):  # fmt: skip
+        out = tmp_path / f"out-{source.name}"
+        assert main(["data", "import", str(source), "--out", str(out)]) == 0
+        said = capsys.readouterr().out
+        assert all(words in said for words in told), said
+        row = json.loads((out / "items.jsonl").read_text())
+        assert (row["title"], row["category"]) == ("Heat", "Action, Crime")
+        assert json.loads((out / "import.json").read_text())["unread_fields"]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +119,8 @@ def test_columns_and_files_are_options(tmp_path: Path, capsys: Capture) -> None:
         (["import", "{tmp}/logs", "--out", "{tmp}/logs"], "exists already"),
         (["import", "{tmp}/none", "--out", "{tmp}/x"], "no such file or folder"),
         (["import", "{tmp}/logs", "--out", "{tmp}/x", "--user-column", "who"], "no column 'who'"),
+        (["import", "{tmp}/logs", "--out", "{tmp}/x", "--title-column", "t"], "no column 't'"),
+        (["check", "{tmp}/logs", "--plugin", "{tmp}/none.py"], "none.py' does not exist"),
         (["check", "nowhere"], "unknown dataset 'nowhere'"),
         (["show", "nowhere"], "unknown dataset 'nowhere'"),
         (["synth", "--like", "mind", "--out", "{tmp}/mind"], "must contain 'synthetic'"),
@@ -88,7 +128,8 @@ def test_columns_and_files_are_options(tmp_path: Path, capsys: Capture) -> None:
         (["recipes", "movielens"], "no official dataset 'movielens'"),
         (["prepare", "mind", "--raw", "{tmp}", "--out", "{tmp}/m"], "MINDsmall_train.zip"),
         (["prepare", "mind", "--set", "recipe.depth=1"], "options: source, stream"),
-        (["prepare", "mind", "--set", "recipe.shortest=2"], "greater than or equal to 3"),
+        (["prepare", "mind", "--set", "recipe.shortest=2"], "equal to 3 (found '2')"),
+        (["prepare", "mind", "--set", "recipe.longest=3"], "longest=3 is below shortest=15"),
     ],
 )
 def test_errors_are_one_line_and_a_status(
@@ -98,6 +139,7 @@ def test_errors_are_one_line_and_a_status(
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+    assert "pydantic" not in err
 
 
 def test_synth_writes_a_twin(

@@ -70,12 +70,13 @@ def test_check_names_rule_expected_found_and_remedy(
         (["check", "rndom"], "did you mean random"),
         (["check", "random", "--set", "tokenizer.sise=3"], "no such option"),
         (["check", "random:uniqe"], "did you mean unique"),
-        (["check", "mine", "--plugin", "{tmp}/nowhere.py"], "not loaded: {tmp}/nowhere.py"),
+        (["check", "mine", "--plugin", "{tmp}/broken.py"], "not loaded: {tmp}/broken.py"),
     ],
 )
 def test_what_cannot_be_examined_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0")
     words = [word.replace("{tmp}", str(tmp_path)) for word in words]
     assert main(words) == 1
     assert said.replace("{tmp}", str(tmp_path)) in capsys.readouterr().err

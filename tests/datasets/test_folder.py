@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +113,32 @@ FAULTS: list[tuple[str, list[Any], list[Any], str, int | None, str]] = [
     ("deep json", ITEMS[:3], ["[" * 100_000], "sequences.jsonl", 1, "malformed json"),
     ("user without id", ITEMS[:3], [{"item_ids": []}], "sequences.jsonl", 1, "'user_id'"),
     ("user without items", ITEMS[:3], [{"user_id": "u"}], "sequences.jsonl", 1, "'item_ids'"),
-    ("items no list", ITEMS[:3], [GOOD | {"item_ids": "abc"}], "sequences.jsonl", 1, "a string"),
+    ("items no list", ITEMS[:3], [GOOD | {"item_ids": "abc"}], "sequences.jsonl", 1, "'abc'"),
     ("unknown item", ITEMS[:3], [GOOD | {"item_ids": ["a", "z"]}], "sequences.jsonl", 1, "'z'"),
     ("odd item", ITEMS[:3], [GOOD | {"item_ids": ["a", {}]}], "sequences.jsonl", 1, "an object"),
     ("duplicate user", ITEMS[:3], [*USERS, USERS[0]], "sequences.jsonl", 3, "user_id 'u'"),
     ("short user", ITEMS[:3], [GOOD | {"item_ids": ["a", "b"]}], "sequences.jsonl", 1, "'w'"),
     ("no users", ITEMS[:3], [], "sequences.jsonl", None, "no users left"),
-    ("days odd", ITEMS[:3], [GOOD | {"days": [1, "2", 3]}], "sequences.jsonl", 1, "whole numbers"),
+    ("days odd", ITEMS[:3], [GOOD | {"days": [1, "2", 3]}], "sequences.jsonl", 1, "days has '2'"),
     ("days few", ITEMS[:3], [GOOD | {"days": [1, 2]}], "sequences.jsonl", 1, "2 days for 3 items"),
-    ("days back", ITEMS[:3], [GOOD | {"days": [1, 3, 2]}], "sequences.jsonl", 1, "backwards"),
+    ("days back", ITEMS[:3], [GOOD | {"days": [1, 3, 2]}], "sequences.jsonl", 1, "from 3 to 2"),
     ("days huge", ITEMS[:3], [GOOD | {"days": [1, 3, 2**70]}], "sequences.jsonl", 1, "whole"),
+    ("days no list", ITEMS[:3], [GOOD | {"days": 7}], "sequences.jsonl", 1, "days is 7"),
+    ("days and times", ITEMS[:3], [GOOD | {"days": [1, 2, 3], "times": [1, 2, 3]}],
+     "sequences.jsonl", 1, "both `times` and `days`"),
+    ("key twice", ['{"item_id": "a", "title": "x", "title": "y"}'], USERS, "items.jsonl", 1,
+     "the field 'title' is there twice"),
+    ("not a number", ['{"item_id": "a", "title": NaN}'], USERS, "items.jsonl", 1, "NaN is no json"),
+    ("title an object", [{"item_id": "a", "title": {"en": "x"}}], USERS, "items.jsonl", 1,
+     "title is an object"),
+    ("title a boolean", [{"item_id": "a", "title": ["x", True]}], USERS, "items.jsonl", 1,
+     "title is a boolean"),
+    ("blank in an id", [*ITEMS[:3], {"item_id": " a", "title": "x"}], USERS, "items.jsonl", 4,
+     "item_id is ' a'"),
+    ("NUL in an id", [*ITEMS[:3], {"item_id": "a\0", "title": "x"}], USERS, "items.jsonl", 4,
+     r"item_id is 'a\x00'"),
+    ("escape in a user", ITEMS[:3], [GOOD | {"user_id": "\x1b[2J"}], "sequences.jsonl", 1,
+     r"user_id is '\x1b[2J'"),
     ("days of some", ITEMS[:3], [*USERS, GOOD | {"days": [1, 2, 3]}], "sequences.jsonl", 3, "some"),
 ]  # fmt: skip
 
@@ -190,6 +207,28 @@ def test_problems_lists_all_of_them(tmp_path: Path) -> None:
     assert Folder.of(path=str(write(tmp_path, ITEMS[:3], USERS))).problems() == []
 
 
+OTHERS = [{"item_id": n, "title": "Same"} for n in "defg"]
+DOUBTFUL: list[tuple[list[Any], list[Any], str]] = [
+    ([*ITEMS[:2], *OTHERS], USERS[1:], "4 of 6 items have the same text, 'Title: Same.'"),
+    (ITEMS[:3], [{"user_id": n, "item_ids": ["a"] * 3} for n in "uv"], "is with the item 'a'"),
+    (ITEMS[:3], [GOOD | {"user_id": n} for n in "uvw"], "all 3 users have the same items"),
+    (ITEMS[:3], [USERS[n] | {"days": [9] * (4 - n)} for n in (0, 1)], "has the time 9"),
+]
+
+
+@pytest.mark.parametrize(("items", "users", "said"), DOUBTFUL, ids=[d[2][-12:] for d in DOUBTFUL])
+def test_a_sound_folder_of_nonsense_is_a_problem(
+    tmp_path: Path, items: list[Any], users: list[Any], said: str
+) -> None:
+    users = [row | {"item_ids": [i.replace("c", items[-1]["item_id"]) for i in row["item_ids"]]}
+             for row in users]  # fmt: skip
+    write(tmp_path, items, users)
+    (problem,) = Folder.of(path=str(tmp_path)).problems()
+    assert said in str(problem)
+    assert problem.remedy
+    load(tmp_path)
+
+
 def test_find_folder_takes_a_path_or_a_name_under_a_root(tmp_path: Path) -> None:
     pens = write(tmp_path / "pens", ITEMS[:3], USERS)
     (tmp_path / "empty").mkdir()
@@ -238,7 +277,8 @@ def test_any_input_gives_a_dataset_or_a_clear_error(
         file.write(tail)
     folder = Folder.of(path=str(tmp_path), empty_text=empty, short_users=short)
     problems = [str(problem) for problem in folder.problems()]
-    if problems:
+    doubts = [said for said in problems if re.search("same text|every inter|same order", said)]
+    if problems != doubts:
         with pytest.raises(DatasetError) as caught:
             folder.load(runtime=Runtime())
         assert str(caught.value) == problems[0]

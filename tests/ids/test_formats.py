@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tokbench.errors import ConfigError, DatasetError, MissingExtraError, TokbenchError
-from tokbench.ids.code_table import LARGEST_CODE, CodeTable
+from tokbench.ids.code_table import CodeTable, largest_size
 from tokbench.ids.formats import FORMATS, detect, files_of, read_table, write_table
 from tokbench.types import SemanticIds
 
@@ -30,7 +30,7 @@ def tables(draw: st.DrawFn) -> CodeTable:
     """Any ids that are text, any codes, some codes of each level perhaps unused."""
     items = draw(st.lists(ITEMS, min_size=1, max_size=6, unique=True))
     levels = draw(st.integers(1, 5))
-    sizes = draw(st.lists(st.sampled_from([1, 2, 64, 70_000, LARGEST_CODE + 1]),
+    sizes = draw(st.lists(st.sampled_from([1, 2, 64, 2**16]),
                           min_size=levels, max_size=levels))  # fmt: skip
     codes = [[draw(st.integers(0, size - 1)) for size in sizes] for _ in items]
     return CodeTable(tuple(items), SemanticIds(np.array(codes), tuple(sizes)))
@@ -132,7 +132,7 @@ def test_tables_of_others_are_read(tmp_path: Path) -> None:
         ('{"1": ["<a_1>"], "2": {"a": 1}}', "item '2' has no list of tokens"),
         ('{"1": ["<a_1>"], "2": ["<a_4>", "<b_1>"], "3": ["<a_1>"]}', "'2' has 2 codes, most"),
         ('{"1": ["<a_1>"], "1": ["<a_1>"]}', "item '1' is there twice"),
-        ('{"1": ["<a_1>"], "2": ["<a_9999999999>"]}', "above 2147483646"),
+        ('{"1": ["<a_1>"], "2": ["<a_9999999999>"]}', "code 9999999999 is above 65535"),
         ('{"1": [1, 2], "2": [1, -2]}', "item '2', level 2: code -2 is negative"),
         ('{"1": [1, 2], "2": [1, 2.0]}', "2.0 is not an integer"),
         ('{"1": [1, 2], "2": [1, true]}', "True is not an integer"),
@@ -141,7 +141,12 @@ def test_tables_of_others_are_read(tmp_path: Path) -> None:
         ('{"1": [1, 2], "1": [1, 2]}', "item '1' is there twice"),
         ('{"": [1, 2], "1": [1, 2]}', "'' is no item id"),
         ('{"\\ud800": [1, 2], "1": [1, 2]}', "is no item id"),
-        ('{"1": [1, 2], "2": [1, 99999999999999999999]}', "above 2147483646"),
+        (
+            '{"1": [1, 2], "2": [1, 99999999999999999999]}',
+            "99999999999999999999 is above 65535",
+        ),
+        ('{"1": [1, 2], "2": [1, 65536]}', "number the codes from 0"),
+        ('{"1": [1, 2], "2": [1, 1.5]}', "level 2: 1.5 is not an integer"),
         ('{"1": []}', "rows without codes"),
         ("{}", "no items"),
         ("[[1, 2]]", "no json object"),
@@ -190,9 +195,15 @@ def test_a_faulty_csv_is_named_with_its_line(tmp_path: Path, text: str, words: s
         ([[1, 2]], '{"item_ids": ["a", "b"]}', "2 item ids for 1 rows"),
         ([[1, 2]], '{"ids": ["a"]}', "no list of item_ids"),
         ([[1, 2]], '{"item_ids": ["a"], "level_sizes": [3]}', "1 level sizes for 2 levels"),
-        ([[1, 2]], '{"item_ids": ["a"], "level_sizes": [3, 0]}', "level_sizes is [3, 0]"),
+        ([[1, 2]], '{"item_ids": ["a"], "level_sizes": [3, 0]}', "level_sizes holds 0"),
+        ([[1, 2]], '{"item_ids": ["a"], "level_sizes": 3}', "level_sizes is 3"),
+        (
+            [[1, 2]],
+            '{"item_ids": ["a"], "level_sizes": [3, 2147483647]}',
+            "level 2 has 2147483647 codes for 1 items, allowed: 65536",
+        ),
         ([[1, 2]], '{"item_ids": ["a"], "level_sizes": [3, 2]}', "2 is not below the level's"),
-        ([[1, 2]], '{"item_ids": [null]}', "None is no item id"),
+        ([[1, 2]], '{"item_ids": [null]}', "null is no item id"),
         ([[1.0, 2.0]], '{"item_ids": ["a"]}', "an array [1, 2] of float64"),
         ([1, 2], '{"item_ids": ["a", "b"]}', "an array [2] of int64"),
         ([[None, 2]], '{"item_ids": ["a"]}', "not a readable npy file"),
@@ -216,7 +227,7 @@ def test_a_faulty_parquet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "codes.parquet"
     for columns, words in (
         ({"id": ["a"], "x": [1]}, "no column item_id (its columns are id, x"),
-        ({"item_id": ["a", None], "x": [1, 2]}, "None is no item id"),
+        ({"item_id": ["a", None], "x": [1, 2]}, "null is no item id"),
         ({"item_id": ["a", "b"], "x": [1, None]}, "is not an integer"),
         ({"item_id": ["a", "a"], "x": [1, 2]}, "item 'a' is there twice"),
         ({"item_id": ["a"], "x": ["1"]}, "'1' is not an integer"),
@@ -362,3 +373,23 @@ def test_damaged_binary_files_give_a_table_or_an_error_of_ours(
     path.write_bytes(bytes(content))
     with contextlib.suppress(TokbenchError):
         read_table(path, form)
+
+
+def test_a_table_without_a_sound_row_says_what_is_wrong_with_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "codes.json"
+    path.write_text('{"a": [1.5], "b": [-1]}')
+    with pytest.raises(
+        DatasetError, match="none of 2 rows can be used, the first: item 'a', level"
+    ):
+        read_table(path, fault=lambda error: None)
+
+
+def test_a_large_catalogue_may_have_a_code_for_each_item(tmp_path: Path) -> None:
+    path = tmp_path / "codes.json"
+    items = largest_size(0) // 8 + 1
+    rows = {str(n): [n * 8] for n in range(items)}
+    path.write_text(json.dumps(rows))
+    assert read_table(path).ids.level_sizes == (8 * items - 7,)
+    path.write_text(json.dumps(rows | {"0": [8 * items]}))
+    with pytest.raises(DatasetError, match=f"item '0', level 1: code {8 * items} is above"):
+        read_table(path)

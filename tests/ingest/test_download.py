@@ -32,6 +32,9 @@ class Host:
     etag: str = '"one"'
     cut_after: int = 0  # bytes of each answer, then the connection is closed
     stall: float = 0.0  # seconds of silence in the middle of an answer
+    length: str | None = ""  # what Content-Length says; "": the truth, None: there is none
+    redirect: str = ""  # where /moved leads
+    chunked: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)  # (path, Range)
 
     def file(self, *mirrors: str) -> RawFile:
@@ -43,6 +46,12 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     silence = Event()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            self.close_connection = True
+
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
@@ -55,6 +64,12 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
             if self.path.startswith("/silent"):
                 silence.wait(60)
                 return
+            if self.path.startswith("/moved"):
+                self.send_response(302)
+                self.send_header("Location", known.redirect)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             content = b"<html>sorry</html>" if self.path.startswith("/page") else known.content
             start = 0
             if wanted and self.headers.get("If-Range") == known.etag:
@@ -65,9 +80,17 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
             self.send_response(206 if start else 200)
             if known.etag:
                 self.send_header("ETag", known.etag)
-            self.send_header("Content-Length", str(len(content) - start))
+            if known.chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+            elif known.length is not None:
+                self.send_header("Content-Length", known.length or str(len(content) - start))
             self.end_headers()
             rest = content[start:]
+            if known.chunked:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(rest), rest))
+                if not known.cut_after:
+                    self.wfile.write(b"0\r\n\r\n")
+                return
             if known.cut_after and len(rest) > known.cut_after:
                 self.wfile.write(rest[: known.cut_after])
                 return
@@ -203,3 +226,57 @@ def test_a_damaged_ledger_is_named(host: Host, tmp_path: Path) -> None:
     (tmp_path / "downloads.json").write_text("{")
     with pytest.raises(DatasetError, match="damaged list of checksums"):
         fetch(host.file("good"), tmp_path, Quiet())
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/a.zip", "http://example.org/a.zip"])
+def test_only_https_is_asked_and_followed(host: Host, tmp_path: Path, url: str) -> None:
+    host.redirect = url
+    for file in (RawFile("a.zip", (url,)), host.file("moved")):
+        with pytest.raises(DatasetError, match=f"{url} is not https"):
+            fetch(file, tmp_path, Quiet())
+    assert leftovers(tmp_path) == set()
+    host.redirect = f"{host.url}/good/a.zip"
+    assert fetch(host.file("moved"), tmp_path, Quiet()).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", [None, "abc", "-5"])
+def test_an_answer_of_unknown_length_is_not_trusted(
+    host: Host, tmp_path: Path, length: str | None
+) -> None:
+    host.length = length
+    with pytest.raises(
+        DatasetError, match="no Content-Length" if length is None else f"Content-Length {length!r}"
+    ):
+        fetch(host.file("good"), tmp_path, Quiet())
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_chunks_say_when_they_end(host: Host, tmp_path: Path) -> None:
+    host.chunked, host.etag, host.cut_after = True, "", 1
+    with pytest.raises(DatasetError, match="IncompleteRead"):
+        fetch(host.file("good"), tmp_path, Quiet())
+    host.cut_after = 0
+    assert fetch(host.file("good"), tmp_path, Quiet()).read_bytes() == CONTENT
+
+
+def test_size_and_time_have_limits(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 200_000)
+    with pytest.raises(DatasetError, match="300,002 bytes, the limit is 200,000"):
+        fetch(host.file("good"), tmp_path, Quiet())
+    host.chunked = True
+    with pytest.raises(DatasetError, match="more than 200,000 bytes, the limit"):
+        fetch(host.file("good"), tmp_path, Quiet())
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "LONGEST", -1.0)
+    with pytest.raises(DatasetError, match=r"took more than -1 s: [\d,]+ of "):
+        fetch(host.file("good"), tmp_path, Quiet())
+
+
+def test_a_known_sha256_must_be_met(host: Host, tmp_path: Path) -> None:
+    urls = host.file("good").urls
+    with pytest.raises(DatasetError, match=f"sha256 {SHA256[:12]}... is not the recorded 000000"):
+        fetch(RawFile("a.zip", urls, "0" * 64), tmp_path, Quiet())
+    assert leftovers(tmp_path) == set()
+    assert fetch(RawFile("a.zip", urls, SHA256), tmp_path, Quiet()).read_bytes() == CONTENT

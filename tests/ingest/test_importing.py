@@ -123,9 +123,9 @@ def test_recbole_fields_and_quotes_are_taken_as_they_are(tmp_path: Path) -> None
     done = import_data(source, tmp_path / "out")
     assert done.times == "millionths"
     assert json_lines(tmp_path / "out" / "items.jsonl") == [
-        {"item_id": "1", "title": '"Toy" Story & more', "categories": ["Animation", "Children's"],
+        {"item_id": "1", "title": '"Toy" Story & more', "category": "Animation, Children's",
          "brand": "Disney"},
-        {"item_id": "2", "title": "A", "categories": ["Food", "Fast food"]},
+        {"item_id": "2", "title": "A", "category": "Food, Fast food"},
     ]  # fmt: skip
     (row,) = json_lines(tmp_path / "out" / "sequences.jsonl")
     assert row == {
@@ -179,7 +179,7 @@ def test_csv_dialects_dates_and_long_cells(tmp_path: Path) -> None:
     }
     import_data(put(tmp_path / "in", files), tmp_path / "out")
     assert json_lines(tmp_path / "out" / "items.jsonl") == [
-        {"item_id": "1", "title": 'Pen "Pro"\r\nblue', "categories": ["A", "B"],
+        {"item_id": "1", "title": 'Pen "Pro"\nblue', "category": "A, B",
          "description": long},
         {"item_id": "2", "title": "Pad"},
     ]  # fmt: skip
@@ -273,8 +273,8 @@ BAD_RECBOLE: dict[str, tuple[str | bytes, str | None, str, int | None, str]] = {
     "short row": (INTER + "u\t1\t2\nu\t1\n", None, "x.inter", 3, "2 cells, the header has 3"),
     "no time": (INTER + "u\t1\t\n", None, "x.inter", 2, "timestamp is ''"),
     "not a time": (INTER + "u\t1\tnan\n", None, "x.inter", 2, "timestamp is 'nan'"),
-    "no user": (INTER + "\t1\t2\n", None, "x.inter", 2, "empty or malformed user id"),
-    "no item": (INTER + "u\t\t2\n", None, "x.inter", 2, "empty or malformed item id"),
+    "no user": (INTER + "\t1\t2\n", None, "x.inter", 2, "the user id is ''"),
+    "no item": (INTER + "u\t\t2\n", None, "x.inter", 2, "the item id is ''"),
     "bytes": (INTER.encode() + b"u\t1\t2\n\xff\t1\t3\n", None, "x.inter", 3, "not UTF-8"),
     "twice": (INTER + "u\t1\t2\n", ITEM + "1\tA\t\t\n1\tB\t\t\n", "x.item", 3, "duplicate item"),
     "no items": (INTER + "u\t1\t2\n", ITEM, "x.item", None, "no items"),
@@ -309,7 +309,7 @@ BAD_LC_REC = {
     "user twice": (b'{"0": [1],\n"0": [1]}', GOOD_ITEMS, "x.inter.json", 2, "duplicate user '0'"),
     "no list": (b'{"0": [1],\n\n"1": "1 1"}', GOOD_ITEMS, "x.inter.json", 3, "'1' has a string"),
     "unknown": (b'{"0": [1],\n"1": [1, 5]}', GOOD_ITEMS, "x.inter.json", 2, "unknown item '5'"),
-    "no id": (b'{"0": [1],\n"1": [{}]}', GOOD_ITEMS, "x.inter.json", 2, "item id: an object"),
+    "no id": (b'{"0": [1],\n"1": [{}]}', GOOD_ITEMS, "x.inter.json", 2, "the item id is an object"),
     "bytes": (b'{"0":\n\n"\xfe"}', GOOD_ITEMS, "x.inter.json", 3, "not UTF-8"),
     "digits": (b'{"0":\n[' + b"9" * 5000 + b"]}", GOOD_ITEMS, "x.inter.json", 2, "malformed json"),
     "deep": (b"\n" + b'{"0":' + b"[" * 100_000, GOOD_ITEMS, "x.inter.json", 2, "malformed json"),
@@ -330,7 +330,8 @@ BAD_CSV = {
     "empty": (b"", GOOD_TABLE, "inter.csv", 1, "empty file"),
     "open quote": (b'user,item\nu,1\n"u,1\nu,1\n', GOOD_TABLE, "inter.csv", 3, "quote left open"),
     "after quote": (b'user,item\n"u"x,1\n', GOOD_TABLE, "inter.csv", 2, "expected after"),
-    "row begins": (b'user,item\n"u\nu",1\nu,1,2\n', GOOD_TABLE, "inter.csv", 4, "3 cells"),
+    "row begins": (b'user,item,x\nu,1,"a\nb"\nu,1\n', GOOD_TABLE, "inter.csv", 4, "2 cells"),
+    "odd id": (b"user,item\nu, 1\n", GOOD_TABLE, "inter.csv", 2, "the item id is ' 1'"),
     "old mac": (b"user,item\nu,1\ru,1\n", GOOD_TABLE, "inter.csv", 2, "new-line character"),
     "bytes": (b"user,item\nu,1\nu\xe9,1\n", GOOD_TABLE, "inter.csv", 3, "not UTF-8"),
     "not utf-8": ("user,item".encode("utf-16"), GOOD_TABLE, "inter.csv", 1, "not UTF-8"),

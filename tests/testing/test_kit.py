@@ -193,7 +193,7 @@ class FitsBadly(Returns):
         (Fractions, "shape and range", "float64"),
         (Forgetful, "same seed same codes", "items"),
         (SeedBlind, "other seed other codes", "the same"),
-        (NotDeterministic, "other seed other codes", "others"),
+        (NotDeterministic, "other seed other codes", "different codes for"),
         (Scribbles, "inputs unmodified", "other values"),
         (Writes, "inputs unmodified", "read-only"),
         (NoTiny, "tiny catalogues", "ValueError: too few"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,9 +14,12 @@ from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
     from tokbench.errors import DatasetError
-    from tokbench.ingest.importing import Imported
-    from tokbench.ingest.official.recipe import Statistics
+    from tokbench.ingest.formats.columns import Columns
+    from tokbench.ingest.formats.rows import UnknownItems
+    from tokbench.ingest.importing import FormatName, Imported
+    from tokbench.ingest.interactions import Statistics
 
+Command = TypeVar("Command", bound=Callable[..., object])
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FORMATS = ("auto", "folder", "lc-rec", "recbole", "csv", "parquet")
 SHAPES = ("mind", "office-s", "office-l", "office-5core")
@@ -36,7 +40,7 @@ LAYOUT = [
 ]  # fmt: skip
 
 
-def _layout(command: Any) -> Any:
+def _layout(command: Command) -> Command:
     for option in reversed(LAYOUT):
         command = option(command)
     return command
@@ -63,8 +67,9 @@ data_command.add_command(recipes_command)
 @click.option("--out", type=FOLDER, required=True, help="The folder to write.")
 @_layout
 def import_command(
-    source: Path, out: Path, form: Any, items: Path | None, unknown_items: Any, **columns: str
-) -> None:
+    source: Path, out: Path, form: FormatName, items: Path | None, unknown_items: UnknownItems,
+    **columns: str,
+) -> None:  # fmt: skip
     """Turn SOURCE, a folder or a file of interactions, into a dataset folder.
 
     \b
@@ -94,7 +99,7 @@ def import_command(
 @SET
 @PLUGIN
 def check_command(
-    path: str, form: Any, items: Path | None, unknown_items: Any,
+    path: str, form: FormatName, items: Path | None, unknown_items: UnknownItems,
     overrides: tuple[str, ...], plugins: tuple[Path, ...], **columns: str,
 ) -> int:  # fmt: skip
     """List every problem of PATH with file and line, not only the first.
@@ -130,7 +135,7 @@ def show_command(
     encoder."""
     from tokbench.api import Runtime
     from tokbench.cli.progress import progress
-    from tokbench.ingest.describing import describe
+    from tokbench.ingest.interactions import describe
     from tokbench.pipeline.resolve import find_dataset
     from tokbench.registry.registry import build_registry
 
@@ -142,7 +147,7 @@ def show_command(
     click.echo(f"times: {'no, the order of the file' if dataset.times is None else 'yes'}")
     rows = zip(dataset.item_ids, dataset.titles, dataset.texts, strict=True)
     for _, (item_id, title, text) in zip(range(items), rows, strict=False):
-        click.echo(f"\n{item_id}  {title}\n  {text}")
+        click.echo(f"\n{_printable(item_id)}  {_printable(title)}\n  {_printable(text)}")
 
 
 @data_command.command("synth", short_help="Make a synthetic twin for load tests.")
@@ -169,7 +174,7 @@ def synth_command(like: str, scale: float, out: Path | None, seed: int) -> None:
                f"mean {made.mean:g}")  # fmt: skip
 
 
-def _columns(named: dict[str, str]) -> Any:
+def _columns(named: dict[str, str]) -> Columns:
     """Columns from options such as user_column."""
     from tokbench.ingest.formats.columns import Columns
 
@@ -180,6 +185,13 @@ def _said_of(done: Imported, out: Path) -> list[str]:
     """What was imported, and how to run it."""
     lines = _count_lines(f"{out} from {done.format}", done.statistics, done.catalogue)
     lines.append("order: " + ("of the file" if done.times == "none" else "by time"))
+    lines += [f"columns of {file}: {said}" for file, said in done.columns.items()]
+    if done.unread_fields:
+        fields = ", ".join(
+            f"{name} ({items:,} items)" for name, items in done.unread_fields.items()
+        )
+        lines.append(f"kept, but not in the text an encoder reads: {fields}; "
+                     "--set dataset.template='... {NAME}' puts one in")  # fmt: skip
     found = (
         (done.duplicate_rows, "interactions that repeat another one (user, item, time), kept"),
         (done.unknown_items, "items that the items file does not describe, kept without text"),
@@ -221,6 +233,11 @@ def _problems_of(
     except DatasetError as error:
         return [error]
     return []
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer the terminal: control characters become U+FFFD."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _quoted(path: Path) -> str:

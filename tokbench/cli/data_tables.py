@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from tokbench.cli.screen import screen
 
 if TYPE_CHECKING:
+    from tokbench.ingest.interactions import Statistics
     from tokbench.ingest.official.official import Official
     from tokbench.ingest.official.prepare import Candidate
-    from tokbench.ingest.official.recipe import Published, Recipe, Statistics
+    from tokbench.ingest.official.recipe import Published, Recipe
 
 
 def print_comparison(ours: Statistics, theirs: Published) -> None:
@@ -57,7 +58,7 @@ def _changes(recipe: Recipe, default: Recipe) -> str:
     return " ".join(f"recipe.{option}={value}" for option, value in changed.items())
 
 
-def _figure(value: Any, form: str = ",g") -> str:
+def _figure(value: float | None, form: str = ",g") -> str:
     if value is None:
         return ""
     return f"{value:{form}}" if isinstance(value, float) else f"{value:{form.replace('g', 'd')}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -80,7 +80,7 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
     """The recipe with `recipe.option=value` changes made."""
     from pydantic import ValidationError
 
-    options: dict[str, Any] = recipe.model_dump()
+    options: dict[str, object] = recipe.model_dump()
     for change in changes:
         target, equals, value = change.partition("=")
         option = target.removeprefix("recipe.")
@@ -93,7 +93,10 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
     try:
         return type(recipe).model_validate(options)
     except ValidationError as error:
-        raise click.BadParameter(str(error), param_hint="--set") from error
+        said = [f"{'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}"
+                + (f" (found {item['input']!r})" if item["loc"] else "")
+                for item in error.errors()]  # fmt: skip
+        raise click.BadParameter("; ".join(said), param_hint="--set") from error
 
 
 def _downloads() -> Path:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 KINDS = ("tokenizers", "generators", "datasets", "encoders", "metrics")
 PLUGIN = click.option(
-    "--plugin", "plugins", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+    "--plugin", "plugins", multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Also load components from one Python file. Repeatable.",
 )  # fmt: skip
 

@@ -9,7 +9,8 @@ first; `days` (or `times`, in any unit) is optional and has one whole number per
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,9 @@ import numpy as np
 from pydantic import field_validator
 
 from tokbench.api import DatasetSource, Runtime, option
-from tokbench.datasets.jsonl import Fault, stop
 from tokbench.datasets.layout import ITEMS, SEQUENCES, SHORTEST, read_items, read_sequences
 from tokbench.datasets.text import clauses
-from tokbench.errors import DatasetError, listed
+from tokbench.errors import DatasetError, Fault, listed, shown, stop
 from tokbench.types import Dataset, Sequences
 
 LAYOUT = f"a dataset folder holds {ITEMS} and {SEQUENCES}"
@@ -28,6 +28,9 @@ TEMPLATE = (
     "Category: {categories}. Category: {category}. Sub-category: {subcategory}. "
     "Brand: {brand}. Title: {title}."
 )
+
+
+NO_TEXT = "items without text can be kept by their id: --set dataset.empty_text=id"
 
 
 class Folder(DatasetSource):
@@ -73,13 +76,13 @@ class Folder(DatasetSource):
         return self.read(stop)
 
     def problems(self) -> list[DatasetError]:
-        """Every fault of the folder, in file order; empty for a folder that loads."""
+        """Every fault of the folder, in file order, then what makes a sound one worthless."""
         found: list[DatasetError] = []
         try:
-            self.read(found.append)
+            dataset = self.read(found.append)
         except DatasetError as error:
-            found.append(error)
-        return found
+            return [*found, error]
+        return found or [*_doubts(dataset, *self.inputs())]
 
     def read(self, fault: Fault) -> Dataset:
         """The dataset, with each fault passed to `fault` and its line left out."""
@@ -89,9 +92,7 @@ class Folder(DatasetSource):
                 raise DatasetError("no such file", path=path, remedy=LAYOUT)
         items = read_items(items_path, self.config.template, self.config.empty_text, fault)
         if not items.ids:
-            raise DatasetError(
-                f"no items left of {items.lines}", path=items_path, remedy="see --set empty_text"
-            )
+            raise DatasetError(f"no items left of {items.lines}", path=items_path, remedy=NO_TEXT)
         if self.config.template != TEMPLATE and (unused := items.unseen(self.config.template)):
             fault(DatasetError(
                 f"no item has the template's field {listed(unused)}",
@@ -118,11 +119,32 @@ class Folder(DatasetSource):
 
     def _folder(self) -> Path:
         if not self.config.path:
-            raise DatasetError("dataset 'folder' needs a path", remedy=f"set path=FOLDER; {LAYOUT}")
+            raise DatasetError(
+                "dataset 'folder' needs a path", remedy=f"--dataset FOLDER; {LAYOUT}"
+            )
         folder = Path(self.config.path).expanduser()
         if not folder.is_dir():
             raise DatasetError("no such folder", path=folder, remedy=LAYOUT)
         return folder
+
+
+def _doubts(dataset: Dataset, items: Path, sequences: Path) -> Iterator[DatasetError]:
+    """What no format forbids and nothing can be learnt from."""
+    text, times = Counter(dataset.texts).most_common(1)[0]
+    if 2 * times > len(dataset.texts) > 2:
+        problem = f"{times} of {len(dataset.texts)} items have the same text, {shown(text)}"
+        yield DatasetError(problem, path=items, remedy="check the template and its fields")
+    taken = dataset.interactions
+    if len(dataset.item_ids) == 1 or (taken.items == taken.items[0]).all():
+        found = shown(dataset.item_ids[taken.items[0]])
+        problem = f"every interaction is with the item {found}"
+        yield DatasetError(problem, path=sequences, remedy="nothing is left to predict")
+    elif len(taken) > 2 and len({taken[user].tobytes() for user in range(len(taken))}) == 1:
+        problem = f"all {len(taken)} users have the same items in the same order"
+        yield DatasetError(problem, path=sequences, remedy="was one user copied?")
+    if dataset.times is not None and (dataset.times == dataset.times[0]).all():
+        problem = f"every interaction has the time {dataset.times[0]}"
+        yield DatasetError(problem, path=sequences, remedy="leave the times out")
 
 
 def find_folder(name_or_path: str, roots: Sequence[Path]) -> Path | None:

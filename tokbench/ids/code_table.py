@@ -6,24 +6,18 @@ Axes: N items, M levels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 
-from tokbench.errors import ConfigError, DatasetError
+from tokbench.errors import ConfigError, DatasetError, Fault, shown, stop
 from tokbench.types import Ints, SemanticIds
 
-LARGEST_CODE = 2**31 - 2  # a level size of one more still fits 32 bits
-
-Fault = Callable[[DatasetError], None]
-
-
-def stop(error: DatasetError) -> NoReturn:
-    """The strict `fault`: the first error ends the reading."""
-    raise error
+USUAL_SIZE, PER_ITEM = 2**16, 8  # a level has at most so many codes, or so many for each item
+RENUMBER = "a generator holds a vector for every code of a level: number the codes from 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +70,35 @@ def make_table(
     if not levels:
         raise DatasetError("rows without codes", path=path, remedy="an item has at least one code")
     sizes = _sizes(level_sizes, found.level_sizes, levels, path)
+    most = largest_size(len(found.rows))
+    for level, size in enumerate(sizes, 1):
+        if size > most:
+            problem = f"level {level} has {size} codes for {len(found.rows)} items, allowed: {most}"
+            raise DatasetError(problem, path=path, remedy=RENUMBER)
     kept: dict[str, Sequence[object]] = {}
+    first = ""
     for row in found.rows:
         item = read_id(row.item)
-        problem = _problem(row, item, levels, sizes)
+        problem, remedy = _problem(row, item, levels, sizes, most)
         if not problem and item in kept:
-            problem = f"item {item!r} is there twice"
+            problem = f"item {shown(item)} is there twice"
         if problem:
-            fault(DatasetError(problem, path=path, line=row.line))
+            first = first or problem
+            fault(DatasetError(problem, path=path, line=row.line, remedy=remedy))
         else:
             assert item is not None
             kept[item] = row.codes
     if not kept:
-        raise DatasetError(f"none of {len(found.rows)} rows can be used", path=path)
+        problem = f"none of {len(found.rows)} rows can be used, the first: {first}"
+        raise DatasetError(problem, path=path)
     codes = np.array(list(kept.values()), dtype=np.int32)
     inferred = tuple(int(largest) + 1 for largest in codes.max(axis=0))
     return CodeTable(tuple(kept), SemanticIds(codes, sizes or inferred), sizes_known=bool(sizes))
+
+
+def largest_size(items: int) -> int:
+    """The most codes that a level of a table of so many items may have."""
+    return max(USUAL_SIZE, PER_ITEM * items)
 
 
 def read_id(value: object) -> str | None:
@@ -120,32 +127,36 @@ def _sizes(
     return tuple(asked) or stored or ()
 
 
-def _problem(row: Row, item: str | None, levels: int, sizes: tuple[int, ...]) -> str:
-    """What is wrong with a row, without its place in the file; '' for a sound one."""
+def _problem(
+    row: Row, item: str | None, levels: int, sizes: tuple[int, ...], most: int
+) -> tuple[str, str]:
+    """What is wrong with a row, without its place in the file, and the remedy; '' for nothing."""
     if item is None:
-        return f"{row.item!r} is no item id (ids are text that is not empty, or whole numbers)"
+        remedy = "ids are text that is not empty, or whole numbers"
+        return f"{shown(row.item)} is no item id", remedy
     if len(row.codes) != levels:
-        return f"item {item!r} has {len(row.codes)} codes, most items have {levels}"
+        return f"item {shown(item)} has {len(row.codes)} codes, most items have {levels}", ""
     for level, code in enumerate(row.codes):
-        where = f"item {item!r}, level {level + 1}"
+        where = f"item {shown(item)}, level {level + 1}"
         if not isinstance(code, int) or isinstance(code, bool):
-            return f"{where}: {code!r} is not an integer"
+            return f"{where}: {shown(code)} is not an integer", "codes are whole numbers from 0 up"
         if code < 0:
-            return f"{where}: code {code} is negative"
-        if code > LARGEST_CODE:
-            return f"{where}: code {code} is above {LARGEST_CODE}"
+            return f"{where}: code {shown(code)} is negative", "codes are whole numbers from 0 up"
         if sizes and code >= sizes[level]:
-            return f"{where}: code {code} is not below the level's size, {sizes[level]}"
-    return ""
+            return f"{where}: code {shown(code)} is not below the level's size, {sizes[level]}", ""
+        if code >= most:
+            return f"{where}: code {shown(code)} is above {most - 1}", RENUMBER
+    return "", ""
 
 
 def read_sizes(value: object, path: Path) -> tuple[int, ...] | None:
     """Level sizes from a file's own notes; None where there are none."""
     if value is None:
         return None
-    if isinstance(value, list) and all(
-        isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST_CODE + 1
-        for size in value
-    ):
-        return tuple(value)
-    raise DatasetError(f"level_sizes is {value!r}", path=path, remedy="whole numbers from 1 up")
+    remedy = "give a list of whole numbers from 1 up"
+    if not isinstance(value, list):
+        raise DatasetError(f"level_sizes is {shown(value)}", path=path, remedy=remedy)
+    for size in value:
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise DatasetError(f"level_sizes holds {shown(size)}", path=path, remedy=remedy)
+    return tuple(value)

@@ -10,8 +10,8 @@ import io
 import re
 from pathlib import Path
 
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row
+from tokbench.errors import DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row
 
 ITEM = "item_id"
 LAYOUT = "the first line is item_id,level_1,level_2,..."

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from tokbench.errors import ConfigError, DatasetError, listed
+from tokbench.errors import ConfigError, DatasetError, Fault, listed, stop
 from tokbench.ids import csv_table, json_table, lc_rec, npy_table, parquet_table
-from tokbench.ids.code_table import CodeTable, Fault, Found, make_table, stop
+from tokbench.ids.code_table import CodeTable, Found, make_table
 
 FormatName = Literal["auto", "lc-rec", "json", "csv", "parquet", "npy"]
 

@@ -6,12 +6,12 @@ APAO, UniGenRec and others publish tables in this form.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row
+from tokbench.errors import DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row
 
 LAYOUT = 'a json object of item ids, {"7": [12, 7, 3]}'
 
@@ -32,7 +32,7 @@ def encode(table: CodeTable) -> dict[str, bytes]:
     return {"": write_pairs(zip(table.item_ids, table.ids.codes.tolist(), strict=True))}
 
 
-def read_pairs(path: Path) -> list[tuple[str, Any]]:
+def read_pairs(path: Path) -> list[tuple[str, object]]:
     """The members of the object in a file, repeated names included.
 
     Python's own reader keeps the last of two equal names in silence: here both are seen.
@@ -50,7 +50,7 @@ def read_pairs(path: Path) -> list[tuple[str, Any]]:
     return found.members
 
 
-def write_pairs(pairs: Any) -> bytes:
+def write_pairs(pairs: Iterable[tuple[str, object]]) -> bytes:
     """(name, value) pairs as one json object, a member per line, ASCII."""
     members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs]
     return ("{\n" + ",\n".join(members) + "\n}\n").encode("ascii")
@@ -60,4 +60,4 @@ def write_pairs(pairs: Any) -> bytes:
 class _Object:
     """A json object, kept apart from the lists in the file."""
 
-    members: list[tuple[str, Any]]
+    members: list[tuple[str, object]]

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from string import ascii_lowercase
 
-from tokbench.errors import ConfigError, DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row
+from tokbench.errors import ConfigError, DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row
 from tokbench.ids.json_table import read_pairs, write_pairs
 
 LAYOUT = 'item ids with a token per level, {"7": ["<a_12>", "<b_7>", "<c_3>"]}'

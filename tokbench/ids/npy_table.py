@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.errors import DatasetError
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row, read_sizes
+from tokbench.errors import DatasetError, Fault
+from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
 from tokbench.ids.json_table import read_pairs
 
 BESIDE = ".json"
@@ -32,7 +32,7 @@ def read(path: Path, fault: Fault) -> Found:
     codes, beside = _array(path), ids_file(path)
     if not beside.is_file():
         raise DatasetError("no such file", path=beside, remedy=LAYOUT)
-    facts: dict[str, Any] = dict(read_pairs(beside))
+    facts: dict[str, object] = dict(read_pairs(beside))
     items = facts.get("item_ids")
     if not isinstance(items, list):
         raise DatasetError("no list of item_ids", path=beside, remedy=LAYOUT)
@@ -47,7 +47,7 @@ def encode(table: CodeTable) -> dict[str, bytes]:
     """The content of both files, by what is added to the name."""
     stream = io.BytesIO()
     np.save(stream, table.ids.codes, allow_pickle=False)
-    facts: dict[str, Any] = {"item_ids": table.item_ids}
+    facts: dict[str, object] = {"item_ids": table.item_ids}
     if table.sizes_known:
         facts["level_sizes"] = table.ids.level_sizes
     return {"": stream.getvalue(), BESIDE: (json.dumps(facts) + "\n").encode("ascii")}

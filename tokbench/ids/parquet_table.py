@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from tokbench.errors import DatasetError, MissingExtraError, listed
-from tokbench.ids.code_table import CodeTable, Fault, Found, Row, read_sizes
+from tokbench.errors import DatasetError, Fault, MissingExtraError, listed
+from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
 from tokbench.ids.csv_table import ITEM, column_names
 
 SIZES = b"tokbench.level_sizes"
@@ -20,14 +20,13 @@ SIZES = b"tokbench.level_sizes"
 
 def read(path: Path, fault: Fault) -> Found:
     """Rows in file order; every column but item_id is a level, whatever its name."""
-    arrow = _arrow()
+    arrow = pyarrow_parquet()
     try:
         with arrow.parquet.ParquetFile(path) as stream:
             file = stream.read()
         columns = [column.to_pylist() for column in file.columns]
     except (OSError, ValueError, arrow.ArrowException) as error:
-        problem = f"not a readable parquet file: {str(error).partition('. ')[0]}"
-        raise DatasetError(problem, path=path) from error
+        raise unreadable(path, error) from error
     names = file.column_names
     if ITEM not in names:
         remedy = f"its columns are {listed(names)}; one is called {ITEM}, the others are codes"
@@ -39,7 +38,7 @@ def read(path: Path, fault: Fault) -> Found:
 
 def encode(table: CodeTable) -> dict[str, bytes]:
     """The file's content."""
-    arrow = _arrow()
+    arrow = pyarrow_parquet()
     arrays = [arrow.array(list(table.item_ids), arrow.string())]
     arrays += [arrow.array(column, arrow.int32()) for column in table.ids.codes.T]
     file = arrow.table(arrays, names=column_names(table.ids.levels))
@@ -57,11 +56,17 @@ def _stored_sizes(metadata: dict[bytes, bytes]) -> object:
         return metadata[SIZES]
 
 
-def _arrow() -> Any:
+def unreadable(path: Path, error: Exception) -> DatasetError:
+    """What to raise for a file that pyarrow refuses."""
+    return DatasetError(f"not a readable parquet file: {str(error).partition('. ')[0]}", path=path)
+
+
+def pyarrow_parquet() -> ModuleType:
     """pyarrow with its parquet module. Raises MissingExtraError."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("format parquet", package="pyarrow", extra="parquet") from error
-    return pyarrow
+    found: ModuleType = pyarrow
+    return found

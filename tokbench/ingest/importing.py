@@ -7,32 +7,32 @@ Everything is kept: users of one item, items without text and repeated interacti
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from tokbench.api import Progress, Quiet
 from tokbench.datasets.folder import TEMPLATE
-from tokbench.datasets.jsonl import stop
 from tokbench.datasets.layout import ITEMS, SEQUENCES, SHORTEST
-from tokbench.datasets.text import clauses, render
-from tokbench.errors import ConfigError, DatasetError, listed
-from tokbench.ingest.download import sha256_of
-from tokbench.ingest.formats import (
-    csv_tables,
-    folder_layout,
-    lc_rec,
-    parquet_tables,
-    recbole,
-)
+from tokbench.datasets.text import render, template_fields
+from tokbench.errors import ConfigError, DatasetError, listed, stop
+from tokbench.ingest.formats import csv_tables, folder_layout, lc_rec, parquet_tables, recbole
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Files, Format, Gathering, UnknownItems
-from tokbench.ingest.official.prepare import written_at_once
-from tokbench.ingest.official.recipe import Events, Statistics, count
-from tokbench.ingest.writing import json_line, open_for_lines, write_sequences
+from tokbench.ingest.formats.rows import WORDING, Files, Format, RowChecker, UnknownItems
+from tokbench.ingest.formats.values import Json
+from tokbench.ingest.interactions import Statistics, count, in_order, repeated_events
+from tokbench.ingest.writing import (
+    files_read,
+    json_line,
+    open_for_lines,
+    refuse_existing,
+    write_sequences,
+    written_at_once,
+)
 
 FormatName = Literal["auto", "folder", "lc-rec", "recbole", "csv", "parquet"]
 FORMATS: Mapping[str, Format] = {  # the surest to recognise come first
@@ -43,7 +43,7 @@ FORMATS: Mapping[str, Format] = {  # the surest to recognise come first
     "csv": csv_tables,
 }
 IMPORT = "import.json"
-WORDING = clauses(TEMPLATE)
+READ = {"item_id", *template_fields(TEMPLATE)}
 RECOGNISED = (
     "recognised are items.jsonl with sequences.jsonl, X.inter.json with X.item.json, X.inter with "
     "X.item, and two tables in csv, tsv or parquet"
@@ -63,6 +63,8 @@ class Imported:
     short_users: int  # users with too few items for leave-one-out
     duplicate_rows: int  # events with user, item and time of another; kept
     times: Literal["none", "as given", "millionths"]
+    columns: Mapping[str, str]  # table -> which of its columns is what, and which is not used
+    unread_fields: Mapping[str, int]  # fields kept but not in the folder's template -> items
 
 
 @dataclass
@@ -71,10 +73,12 @@ class _Catalogue:
 
     items: int = 0
     textless: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, Json]) -> None:
         self.items += 1
         self.textless += not render(WORDING, row)
+        self.fields.update(row.keys())
 
 
 def import_data(
@@ -94,28 +98,41 @@ def import_data(
     file and line, and then leaves nothing behind.
     """
     progress = progress or Quiet()
-    if out.exists():
-        raise DatasetError("exists already", path=out, remedy="remove it or choose another folder")
+    refuse_existing(out)
+    columns = columns or Columns()
     name, files = find_files(source, form, items)
     catalogue = _Catalogue()
     with written_at_once(out) as folder:
         with open_for_lines(folder / ITEMS) as stream:
 
-            def write(row: dict[str, Any]) -> None:
+            def write(row: dict[str, Json]) -> None:
                 catalogue.add(row)
                 stream.write(json_line(row))
 
-            gathering = Gathering(write, unknown_items, stop)
-            gather(gathering, FORMATS[name], files, columns or Columns())
-        events = gathering.sorted()
+            rows = RowChecker(write, unknown_items, stop)
+            gather(rows, FORMATS[name], files, columns)
+        log = rows.log()
+        events = in_order(log)
         write_sequences(
-            folder / SEQUENCES,
-            *(events.user, events.item),
-            *(list(gathering.users), list(gathering.items)),
-            times=events.time,
+            folder / SEQUENCES, events.user, events.item, log.users, log.items, times=events.time
         )
-        done = _summary(name, files, catalogue, gathering, events)
-        _write_summary(folder / IMPORT, done, progress)
+        done = Imported(
+            format=name,
+            files=files,
+            statistics=count(events),
+            catalogue=catalogue.items,
+            textless=catalogue.textless,
+            unknown_items=rows.unknown_items,
+            short_users=int((np.bincount(events.user) < SHORTEST).sum()),
+            duplicate_rows=repeated_events(log),
+            times="none" if log.time is None
+            else "millionths" if any(rows.millionths) else "as given",
+            columns=columns.notes,
+            unread_fields={n: k for n, k in catalogue.fields.items() if n not in READ},
+        )  # fmt: skip
+        content = asdict(done) | {"files": files_read(files, progress)}
+        text = json.dumps(content, indent=2, ensure_ascii=True)
+        (folder / IMPORT).write_text(text + "\n", "utf-8")
     return done
 
 
@@ -131,9 +148,9 @@ def find_problems(
     found: list[DatasetError] = []
     try:
         name, files = find_files(source, form, items)
-        gathering = Gathering(lambda row: None, unknown_items, _Once(found))
-        gather(gathering, FORMATS[name], files, columns or Columns())
-        gathering.sorted()
+        rows = RowChecker(lambda row: None, unknown_items, _Once(found))
+        gather(rows, FORMATS[name], files, columns or Columns())
+        rows.log()
     except DatasetError as error:
         if not found or error.problem not in (NO_ITEMS, NO_INTERACTIONS):
             found.append(error)  # nothing left is no news where the faults are listed
@@ -181,41 +198,13 @@ def needs_import(path: Path, form: FormatName) -> bool:
     return path.exists() and not (path / ITEMS).is_file() and not (path / SEQUENCES).is_file()
 
 
-def gather(gathering: Gathering, form: Format, files: Files, columns: Columns) -> None:
+def gather(rows: RowChecker, form: Format, files: Files, columns: Columns) -> None:
     """Read both files. Raises DatasetError where no item or no interaction is left."""
-    for item in form.read_items(files.items, columns, gathering.fault):
-        gathering.add_item(item, files.items)
-    if not gathering.items:
+    for item in form.read_items(files.items, columns, rows.fault):
+        rows.add_item(item, files.items)
+    if not rows.events.items:
         raise DatasetError(NO_ITEMS, path=files.items)
-    for event in form.read_events(files.interactions, columns, gathering.fault):
-        gathering.add_event(event, files.interactions)
-    if not gathering.user:
+    for event in form.read_events(files.interactions, columns, rows.fault):
+        rows.add_event(event, files.interactions)
+    if not rows.events.user:
         raise DatasetError(NO_INTERACTIONS, path=files.interactions)
-
-
-def _summary(
-    name: str, files: Files, catalogue: _Catalogue, gathering: Gathering, events: Events
-) -> Imported:
-    times: Literal["none", "as given", "millionths"] = "none"
-    if events.time is not None:
-        times = "millionths" if any(gathering.millionths) else "as given"
-    return Imported(
-        format=name,
-        files=files,
-        statistics=count(events),
-        catalogue=catalogue.items,
-        textless=catalogue.textless,
-        unknown_items=gathering.notes.unknown_items,
-        short_users=int((np.bincount(events.user) < SHORTEST).sum()),
-        duplicate_rows=gathering.notes.duplicate_rows,
-        times=times,
-    )
-
-
-def _write_summary(path: Path, done: Imported, progress: Progress) -> None:
-    content = asdict(done)
-    content["files"] = [
-        {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file, progress)}
-        for file in done.files
-    ]
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=True) + "\n", "utf-8")

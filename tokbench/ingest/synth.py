@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from tokbench.api import Progress, Quiet
 from tokbench.datasets.layout import ITEMS, SEQUENCES
 from tokbench.datasets.toy import COLOURS, MATERIALS, NEIGHBOURHOODS, SIZES
-from tokbench.errors import ConfigError, DatasetError
+from tokbench.errors import ConfigError
+from tokbench.ingest.interactions import Statistics
 from tokbench.ingest.official.official import official
-from tokbench.ingest.official.prepare import written_at_once
-from tokbench.ingest.official.recipe import Published, Statistics
-from tokbench.ingest.writing import json_line, open_for_lines
+from tokbench.ingest.official.recipe import Published
+from tokbench.ingest.writing import json_line, open_for_lines, refuse_existing, written_at_once
 from tokbench.types import Ints
 
 LIKE = ("mind", "office-s", "office-l", "office-5core")
@@ -79,8 +79,7 @@ def synthesize(
             f"folder {out.name!r}: its name must contain 'synthetic', because results carry it; "
             f"for instance {default_name(like, scale)}"
         )
-    if out.exists():
-        raise DatasetError("exists already", path=out, remedy="remove it or choose another folder")
+    refuse_existing(out)
     progress = progress or Quiet()
     with written_at_once(out) as folder:
         _write_items(folder / ITEMS, plan.items, like)

@@ -40,7 +40,7 @@ def same_texts_same_vectors(subject: Subject) -> str:
     subject.require(
         np.array_equal(one, two),
         expected="the vectors of the first time",
-        found=f"others for {int((one != two).any(axis=1).sum())} of {len(one)} texts",
+        found=f"different vectors for {int((one != two).any(axis=1).sum())} of {len(one)} texts",
         remedy="fix the seed of whatever is random, and switch dropout off",
     )
     texts = DATASET.texts[:24] * 2

@@ -37,8 +37,8 @@ def same_seed_same_beams(subject: Subject) -> str:
     one, two = _beams(subject, _trained(subject)), _beams(subject, _train(subject))
     subject.require(
         digest(one) == digest(two),
-        expected="the beams of the first time",
-        found="others",
+        expected="the beams of the first training",
+        found=_difference(one, two),
         remedy="draw all chance from `seed`: np.random.default_rng(seed), torch.Generator()",
     )
     return ""
@@ -50,10 +50,11 @@ def state_restores_the_model(subject: Subject) -> str:
     with TemporaryDirectory() as folder:
         write_weights(Path(folder), model.state())
         again = subject.build().restore(read_weights(Path(folder)), IDS)
+    one, two = _beams(subject, model), _beams(subject, again)
     subject.require(
-        digest(_beams(subject, model)) == digest(_beams(subject, again)),
+        digest(one) == digest(two),
         expected="the same beams from the restored model",
-        found="others",
+        found=_difference(one, two),
         remedy="put all that generate needs into state(), as arrays of numbers",
     )
     return ""
@@ -111,6 +112,15 @@ def _beams(
     return stages.generate(model, histories, IDS, width, subject.runtime)
 
 
+def _difference(one: Beams, two: Beams) -> str:
+    """How much of the second beams is not as in the first."""
+    if one.codes.shape != two.codes.shape:
+        return f"beams {list(two.codes.shape)} instead of {list(one.codes.shape)}"
+    codes = (one.codes != two.codes).any(axis=(1, 2))
+    scores = (one.scores != two.scores).any(axis=1)
+    return f"different codes in {codes.sum()} and scores in {scores.sum()} of {len(one)} rows"
+
+
 def _require_valid(subject: Subject, beams: Beams) -> None:
     """What `stages.generate` leaves to the placement: padding, and tuples that exist."""
     padding = (beams.codes == -1).all(axis=2)
@@ -119,13 +129,14 @@ def _require_valid(subject: Subject, beams: Beams) -> None:
     subject.require(
         not invented,
         expected="tuples that some item has",
-        found=f"{invented[:1]} among {len(invented)} others",
+        found=f"{len(invented)} that no item has, such as {invented[0] if invented else ''}",
         remedy="constrain decoding to the tuples of `ids.groups()`",
     )
     gaps = padding[:, :-1] & ~padding[:, 1:]
     subject.require(
         not gaps.any() and bool(np.isneginf(beams.scores[padding]).all()),
         expected="padding (codes -1, score -inf) at the end of a row only",
-        found="padding elsewhere, or with another score",
+        found=f"{int(gaps.sum())} paddings before a tuple; padding with scores "
+        f"{sorted(set(beams.scores[padding].tolist()))[:3]}",
         remedy="put the tuples first, best first",
     )

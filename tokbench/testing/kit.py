@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokbench.api import Component, Runtime
 from tokbench.errors import ConfigError, ContractError, TokbenchError
@@ -64,7 +63,7 @@ def sentence_of(rule: Rule) -> str:
 
 def examine(
     component: Entry | type[Component],
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     runtime: Runtime | None = None,
 ) -> Iterator[Verdict]:
@@ -86,7 +85,7 @@ def examine(
 
 def check(
     component: Entry | type[Component],
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     runtime: Runtime | None = None,
 ) -> list[Finding]:
@@ -95,7 +94,7 @@ def check(
     return [verdict.finding for verdict in verdicts if verdict.finding is not None]
 
 
-def assert_conforms(component: Entry | type[Component], **options: Any) -> None:
+def assert_conforms(component: Entry | type[Component], **options: object) -> None:
     """For tests: an AssertionError with every finding, a line each."""
     findings = check(component, options)
     assert not findings, "\n" + "\n".join(str(finding) for finding in findings)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tokbench.api import Component, Runtime
 from tokbench.errors import ContractError
 from tokbench.types import digest
+
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -21,9 +23,9 @@ class Subject:
 
     kind: str
     cls: type[Component]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
-    answers: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -34,11 +36,11 @@ class Subject:
         """A fresh instance."""
         return self.cls(self.cls.Config(**self.options))
 
-    def once(self, what: str, compute: Callable[[], Any]) -> Any:
+    def once(self, what: str, compute: Callable[[], Answer]) -> Answer:
         """An answer that several rules look at, computed when first asked for."""
         if what not in self.answers:
             self.answers[what] = compute()
-        return self.answers[what]
+        return cast(Answer, self.answers[what])
 
     def broken(self, *, expected: str, found: str, remedy: str) -> ContractError:
         """What a rule raises when it is broken."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.ids.code_table import CodeTable
@@ -31,7 +31,7 @@ SAYS_SOMETHING = 5  # words of an error that tells what to change
 
 def shape_and_range(subject: Subject) -> str:
     """tokenize returns SemanticIds, a row per item, whole numbers within level_sizes."""
-    given: list[Any] = []
+    given: list[object] = []
     with _constructions(given):
         ids = _standard(subject)
     for codes in given:
@@ -60,19 +60,20 @@ def same_seed_same_codes(subject: Subject) -> str:
 
 def other_seed_other_codes(subject: Subject) -> str:
     """Another seed gives other codes, unless the class says `deterministic = True`."""
-    same = _standard(subject).digest() == _codes(subject, _catalog(subject), seed=1).digest()
+    one, two = _standard(subject), _codes(subject, _catalog(subject), seed=1)
+    same = one.digest() == two.digest()
     if subject.cls.deterministic:  # type: ignore[attr-defined]
         subject.require(
             same,
             expected="the same codes for every seed, since deterministic = True",
-            found="others",
+            found=_difference(one, two),
             remedy="remove `deterministic = True`, or do not use the seed",
         )
         return "deterministic"
     subject.require(
         not same,
         expected="other codes for another seed",
-        found="the same",
+        found=f"the same codes for seeds 0 and 1, {len(one.groups()[0])} tuples",
         remedy="use `seed`, or say `deterministic = True` in the class",
     )
     return ""
@@ -122,7 +123,7 @@ def unseen_items(subject: Subject) -> str:
     part = _catalog(subject, items=worlds.ITEMS * 3 // 4)
     sizes = _codes(subject, part).level_sizes
     fitted = tokenizer.fit(part, seed=0, runtime=subject.runtime)
-    codes: Any = fitted.encode(seen.embeddings)
+    codes: NDArray[np.int32] = fitted.encode(seen.embeddings)
     subject.require(
         isinstance(codes, np.ndarray)
         and np.issubdtype(codes.dtype, np.integer)
@@ -187,8 +188,11 @@ def _uses_interactions(subject: Subject) -> bool:
     return bool(subject.cls.uses_interactions)  # type: ignore[attr-defined]
 
 
-def _catalog(subject: Subject, **shape: Any) -> Catalog:
-    return worlds.catalog(interactions=_uses_interactions(subject), **shape)
+def _catalog(
+    subject: Subject, *, items: int = worlds.ITEMS, other_held_out: bool = False
+) -> Catalog:
+    seen = _uses_interactions(subject)
+    return worlds.catalog(interactions=seen, items=items, other_held_out=other_held_out)
 
 
 def _codes(subject: Subject, catalog: Catalog, seed: int = 0) -> SemanticIds:
@@ -196,8 +200,7 @@ def _codes(subject: Subject, catalog: Catalog, seed: int = 0) -> SemanticIds:
 
 
 def _standard(subject: Subject) -> SemanticIds:
-    found: SemanticIds = subject.once("standard", lambda: _codes(subject, _catalog(subject)))
-    return found
+    return subject.once("standard", lambda: _codes(subject, _catalog(subject)))
 
 
 def _answer(subject: Subject, catalog: Catalog, *, collapse_allowed: bool = True) -> str:
@@ -222,11 +225,13 @@ def _answer(subject: Subject, catalog: Catalog, *, collapse_allowed: bool = True
 def _difference(one: SemanticIds, two: SemanticIds) -> str:
     if one.codes.shape != two.codes.shape or one.level_sizes != two.level_sizes:
         return f"codes {list(two.codes.shape)} of sizes {list(two.level_sizes)}"
-    return f"others for {int((one.codes != two.codes).any(axis=1).sum())} of {len(one)} items"
+    return (
+        f"different codes for {int((one.codes != two.codes).any(axis=1).sum())} of {len(one)} items"
+    )
 
 
 @contextmanager
-def _constructions(given: list[Any]) -> Iterator[None]:
+def _constructions(given: list[object]) -> Iterator[None]:
     """Collects the codes as they are handed to SemanticIds, which casts them to int32."""
     finish = SemanticIds.__post_init__
 

@@ -33,9 +33,9 @@ def t5(size: Size) -> Any:
         dropout_rate=size.dropout,
         feed_forward_proj="relu",
         pad_token_id=START,
-        decoder_start_token_id=START,
         eos_token_id=None,  # every tuple has the same number of codes
     )
+    config.decoder_start_token_id = START
     return transformers.T5ForConditionalGeneration(config)
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.ingest.official.official_files import BEHAVIORS, NEWS, write_mind_folder, write_zip
 from tokbench.api import Quiet
 from tokbench.errors import DatasetError
+from tokbench.ingest.interactions import Log, count
 from tokbench.ingest.official.mind import parse_time, read_log, read_news
-from tokbench.ingest.official.recipe import Log, Recipe, apply, count
+from tokbench.ingest.official.recipe import Recipe, apply
 
 
 def sequences(log: Log) -> dict[str, list[str]]:
@@ -75,7 +76,7 @@ def test_news_with_quotes_tabs_and_empty_fields(tmp_path: Path) -> None:
         ("1\tU1\t2019-11-12\tN1\tN2-1\n", "is not like"),
         ("1\tU1\t11/31/2019 2:14:46 PM\tN1\tN2-1\n", "is not like"),
         ("1\tU1\t11/12/2019 2:14:46 PM\tN1\tN2 N3\n", "no label"),
-        ("1\t\t11/12/2019 2:14:46 PM\tN1\tN2-1\n", "no user id"),
+        ("1\t\t11/12/2019 2:14:46 PM\tN1\tN2-1\n", "user id is"),
     ],
 )
 def test_a_faulty_impression_is_named(tmp_path: Path, behaviors: str, words: str) -> None:

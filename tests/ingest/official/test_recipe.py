@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tokbench.ingest.official.recipe import Log, Published, Recipe, apply, compare, count, distance
+from tokbench.ingest.interactions import Log, count
+from tokbench.ingest.official.recipe import Published, Recipe, apply, compare, distance
 
 Rows = dict[int, list[tuple[int, int]]]  # user -> [(time, item)]
 

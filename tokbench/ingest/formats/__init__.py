@@ -10,5 +10,5 @@
 
 A format finds its two files, yields the rows of the one with items, and the events of the one with
 interactions. Readers report a fault with file and line and go on with the next row; whether a fault
-ends the import is the caller's choice. What rows and events have in common is in `gathering`.
+ends the import is the caller's choice. What rows and events have in common is in `rows`.
 """

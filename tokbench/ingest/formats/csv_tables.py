@@ -10,21 +10,23 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokbench.datasets.jsonl import Fault
-from tokbench.errors import DatasetError
-from tokbench.ingest.formats.columns import Columns, item_fields
-from tokbench.ingest.formats.event_rows import events_of
-from tokbench.ingest.formats.gathering import Event, Files, Item
+from tokbench.datasets.lines import LONGEST, read_lines
+from tokbench.errors import DatasetError, Fault
+from tokbench.ingest.formats.columns import Columns
 from tokbench.ingest.formats.locating import by_name
-from tokbench.ingest.formats.text_lines import text_lines
-from tokbench.ingest.formats.values import shown
-from tokbench.ingest.lines import LONGEST
+from tokbench.ingest.formats.rows import Event, Files, Item
+from tokbench.ingest.formats.tables import (
+    EVENTS,
+    ITEMS,
+    Table,
+    checked_names,
+    events_of,
+    fitting,
+    items_of,
+)
 
 ENDINGS = (".csv", ".tsv")
 PARTED_BY = (",", "\t", ";", "|")
-EVENTS = "interactions interaction inter ratings rating reviews review events clicks behaviors log"
-ITEMS = "items item products product movies news books articles meta metadata catalog catalogue"
-Table = Iterator[tuple[int, list[str]]]
 
 
 def find(source: Path, items: Path | None) -> Files | None:
@@ -34,53 +36,37 @@ def find(source: Path, items: Path | None) -> Files | None:
 
 def read_items(path: Path, columns: Columns, fault: Fault) -> Iterator[Item]:
     """The rows of the items table."""
-    names, rows = _open(path, fault)
-    id_at = columns.of_item(names, path)
-    for line, cells in rows:
-        raw = dict(zip(names, cells, strict=True))
-        item_id = raw.pop(names[id_at])
-        yield Item(line, item_id, item_fields(raw, columns.title))
+    return items_of(_open(path, fault), columns)
 
 
 def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
     """The rows of the interactions table."""
-    names, rows = _open(path, fault)
-    yield from events_of(names, rows, columns, path, fault)
+    return events_of(_open(path, fault), columns, fault)
 
 
-def _open(path: Path, fault: Fault) -> tuple[list[str], Table]:
-    """Names of the columns, and the rows below the header."""
-    header = next(text_lines(path, fault), (1, ""))[1]
+def _open(path: Path, fault: Fault) -> Table:
+    header = next(read_lines(path, fault), (1, ""))[1]
     mark = max(PARTED_BY, key=header.count)  # the first of the likely ones, where none occurs
     rows = _rows(path, mark, fault)
     names = [name.strip() for name in next(rows, (1, []))[1]]
     if not names:
         remedy = "the first line names the columns"
         raise DatasetError("empty file", path=path, line=1, remedy=remedy)
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise DatasetError(f"two columns {shown(twice[0])}", path=path, line=1)
-    return names, _fitting(rows, len(names), path, fault)
+    remedy = "quote cells that hold the separator"
+    fit = fitting(rows, len(names), path, fault, remedy)
+    return Table(path, checked_names(names, path), fit)
 
 
-def _fitting(rows: Table, width: int, path: Path, fault: Fault) -> Table:
-    for line, cells in rows:
-        if len(cells) == width:
-            yield line, cells
-        elif cells:  # not a blank line
-            problem = f"{len(cells)} cells, the header has {width}"
-            remedy = "quote cells that hold the separator"
-            fault(DatasetError(problem, path=path, line=line, remedy=remedy))
-
-
-def _rows(path: Path, mark: str, fault: Fault) -> Table:
-    lines = (text for _, text in text_lines(path, fault))
+def _rows(path: Path, mark: str, fault: Fault) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank."""
+    lines = (text + "\n" for _, text in read_lines(path, fault))
     reader = csv.reader(lines, delimiter=mark, strict=True)
     line = 1
     before = csv.field_size_limit(LONGEST)  # one limit for the whole process: put back below
     try:
         for cells in reader:
-            yield line, cells
+            if cells:
+                yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
         remedy = "is a quote left open?"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokbench.datasets.jsonl import Fault, kind, read_objects
-from tokbench.datasets.layout import ITEMS, SEQUENCES
-from tokbench.errors import DatasetError, listed
+from tokbench.datasets.layout import ITEMS, SEQUENCES, LineError, time_field
+from tokbench.datasets.lines import read_objects
+from tokbench.errors import DatasetError, Fault, json_type, listed, shown
 from tokbench.ingest.formats.columns import Columns
-from tokbench.ingest.formats.gathering import Event, Files, Item
-from tokbench.ingest.formats.values import Instant, instant, plain, shown
+from tokbench.ingest.formats.rows import Event, Files, Item
+from tokbench.ingest.formats.values import Instant, instant, plain
 
 
 def find(source: Path, items: Path | None) -> Files | None:
@@ -43,15 +43,14 @@ def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
             continue
         seen.add(str(user))
         if not isinstance(items, list):
-            problem = f"item_ids is {kind(items)}"
+            problem = f"item_ids is {shown(items)}"
             remedy = f"it must be a list of item ids; the line has {listed(list(row))}"
             fault(DatasetError(problem, path=path, line=line, remedy=remedy))
             continue
         try:
-            times = _times(row.get("times", row.get("days")), len(items))
-        except ValueError as error:
-            remedy = "give one time per item"
-            fault(DatasetError(str(error), path=path, line=line, remedy=remedy))
+            times = _times(time_field(row)[1], len(items))
+        except LineError as error:
+            fault(DatasetError(error.problem, path=path, line=line, remedy=error.remedy))
             continue
         for item, time in zip(items, times, strict=True):
             yield Event(line, user, item, time)
@@ -61,9 +60,10 @@ def _times(values: object, length: int) -> list[Instant | None]:
     if values is None:
         return [None] * length
     if not isinstance(values, list) or len(values) != length:
-        found = f"{len(values)} times" if isinstance(values, list) else kind(values)
-        raise ValueError(f"{found} for {length} items")
+        found = f"{len(values)} times" if isinstance(values, list) else json_type(values)
+        raise LineError(f"{found} for {length} items", "give one time per item")
     times: list[Instant | None] = [instant(value) for value in values]
     if None in times:
-        raise ValueError(f"{shown(values[times.index(None)])} is not a time")
+        found = shown(values[times.index(None)])
+        raise LineError(f"{found} is not a time", "give one number or date per item")
     return times

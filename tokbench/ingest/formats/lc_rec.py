@@ -13,15 +13,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tokbench.datasets.jsonl import Fault, kind
-from tokbench.errors import DatasetError
+from tokbench.datasets.lines import read_whole
+from tokbench.errors import DatasetError, Fault, json_type, shown
 from tokbench.ingest.formats.columns import Columns, item_fields
-from tokbench.ingest.formats.gathering import Event, Files, Item
 from tokbench.ingest.formats.locating import by_ending
-from tokbench.ingest.formats.text_lines import whole_text
-from tokbench.ingest.formats.values import shown
+from tokbench.ingest.formats.rows import Event, Files, Item
 
 SPACE = re.compile(r"[ \t\r\n]*")
 LAYOUT = "the file is one json object"
@@ -33,7 +31,7 @@ class Member(NamedTuple):
 
     line: int
     name: str
-    value: Any
+    value: object
 
 
 def find(source: Path, items: Path | None) -> Files | None:
@@ -45,9 +43,9 @@ def read_items(path: Path, columns: Columns, fault: Fault) -> Iterator[Item]:
     """The items in file order."""
     for line, item, fields in read_members(path):
         if isinstance(fields, dict):
-            yield Item(line, item, item_fields(fields, columns.title))
+            yield Item(line, item, item_fields(fields, columns.of_fields(tuple(fields))))
         else:
-            problem = f"item {shown(item)} is {kind(fields)}"
+            problem = f"item {shown(item)} is {json_type(fields)}"
             remedy = 'fields are an object, {"title": ...}'
             fault(DatasetError(problem, path=path, line=line, remedy=remedy))
 
@@ -61,7 +59,7 @@ def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
             fault(DatasetError(f"duplicate user {shown(user)}", path=path, line=line,
                                remedy=remedy))  # fmt: skip
         elif not isinstance(items, list):
-            problem = f"user {shown(user)} has {kind(items)}"
+            problem = f"user {shown(user)} has {json_type(items)}"
             remedy = "it must be a list of item ids"
             fault(DatasetError(problem, path=path, line=line, remedy=remedy))
         else:
@@ -75,7 +73,7 @@ def read_members(path: Path) -> Iterator[Member]:
 
     Raises DatasetError naming the line where the file is no json object.
     """
-    text = whole_text(path)
+    text = read_whole(path)
     line, counted = 1, 0  # newlines before `counted` are in `line`
     at = _skip(text, 0)
     _expect(text, at, "{", path)
@@ -87,7 +85,7 @@ def read_members(path: Path) -> Iterator[Member]:
         at = _skip(text, at)
         _expect(text, at, ":", path)
         value, at = _value(text, _skip(text, at + 1), path)
-        yield Member(line, name, value)
+        yield Member(line, str(name), value)
         at = _skip(text, at)
         if text[at : at + 1] != "}":
             _expect(text, at, ",", path)
@@ -97,7 +95,7 @@ def read_members(path: Path) -> Iterator[Member]:
         raise _malformed("text after the object", text, end, path)
 
 
-def _value(text: str, at: int, path: Path) -> tuple[Any, int]:
+def _value(text: str, at: int, path: Path) -> tuple[object, int]:
     try:
         return DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:

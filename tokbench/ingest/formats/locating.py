@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tokbench.errors import DatasetError, listed
-from tokbench.ingest.formats.gathering import Files
+from tokbench.ingest.formats.rows import Files
 
 
 def by_ending(source: Path, items: Path | None, events_end: str, items_end: str) -> Files | None:

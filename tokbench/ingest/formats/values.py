@@ -6,12 +6,11 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 
-from tokbench.datasets.jsonl import kind
 from tokbench.datasets.text import flattened
 from tokbench.ingest.official.amazon import longest_path, parse_row
 
+Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 Instant = tuple[int, int]  # whole units, and millionths of one
 MILLION = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,8 +70,8 @@ def as_path(value: object, *, words: bool = False) -> list[str]:
     return [name for name in names if name]
 
 
-def unprinted(text: str) -> str | list[Any]:
-    """The list that was written out as `text`, where that is so."""
+def unprinted(text: str) -> object:
+    """The list that was written out as `text`, or `text` itself."""
     if not (text.startswith("[") and text.endswith("]")):
         return text
     value = parse_row(text)
@@ -88,7 +87,7 @@ def as_prose(value: object) -> object:
     return value
 
 
-def plain(value: object, depth: int = 0) -> Any:
+def plain(value: object, depth: int = 0) -> Json:
     """The value as json can hold it: dates and the like as text, no infinity, no NaN."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -101,9 +100,3 @@ def plain(value: object, depth: int = 0) -> Any:
     if depth < DEEPEST and isinstance(value, (list, tuple)):
         return [plain(part, depth + 1) for part in value]
     return None if isinstance(value, (Mapping, list, tuple)) else str(value)
-
-
-def shown(value: object) -> str:
-    """A value for an error message, cut where it is long."""
-    text = ascii(value) if isinstance(value, (str, int, float)) else kind(value)
-    return text if len(text) <= 60 else text[:57] + "..."

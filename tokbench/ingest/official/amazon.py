@@ -13,18 +13,14 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from tokbench.api import Progress
-from tokbench.errors import DatasetError
-from tokbench.ingest.lines import read_lines
-from tokbench.ingest.official.mind import Indexed
-from tokbench.ingest.official.recipe import Log
+from tokbench.datasets.lines import read_lines
+from tokbench.errors import DatasetError, shown
+from tokbench.ingest.interactions import Gatherer, Log
 
 OFFICIAL = "is it the official file?"
 TIME_LIMIT = 2**62
@@ -32,8 +28,8 @@ TIME_LIMIT = 2**62
 
 def read_ratings(path: Path, release: str, progress: Progress) -> Log:
     """The log of a ratings csv: one event per line."""
-    gather = _Gather()
-    for line, text in read_lines(path, progress):
+    found = Gatherer()
+    for line, text in read_lines(path, progress=progress):
         if not text.strip():
             continue
         fields = text.split(",")
@@ -41,61 +37,50 @@ def read_ratings(path: Path, release: str, progress: Progress) -> Log:
             problem = f"{len(fields)} fields, ratings have 4"
             raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
         user, item = (fields[1], fields[0]) if release == "2018" else (fields[0], fields[1])
-        gather.add(user, item, fields[3], path, line)
-    return gather.log()
+        _add(found, user, item, fields[3], path, line)
+    return found.log()
 
 
 def read_reviews(path: Path, progress: Progress) -> Log:
     """The log of a reviews file of any release."""
-    gather = _Gather()
+    found = Gatherer()
     for line, row in read_rows(path, progress):
         user = row.get("reviewerID", row.get("user_id"))
         item = row.get("parent_asin", row.get("asin"))
-        gather.add(user, item, row.get("unixReviewTime", row.get("timestamp")), path, line)
-    return gather.log()
+        time = row.get("unixReviewTime", row.get("timestamp"))
+        _add(found, user, item, time, path, line)
+    return found.log()
 
 
-class _Gather:
-    """Collects events in arrays: about 24 bytes each, besides the names."""
-
-    def __init__(self) -> None:
-        self.users, self.items = Indexed(), Indexed()
-        self.user, self.item, self.time = array("q"), array("q"), array("q")
-
-    def add(self, user: object, item: object, time: object, path: Path, line: int) -> None:
-        for name, value in (("user", user), ("item", item)):
-            if not isinstance(value, str) or not value:
-                raise DatasetError(f"no {name} id", path=path, line=line, remedy=OFFICIAL)
-        try:
-            moment = int(time)  # type: ignore[call-overload]
-        except (TypeError, ValueError):
-            moment = TIME_LIMIT
-        if abs(moment) >= TIME_LIMIT:
-            problem = f"{str(time)[:40]!r} is no time"
+def _add(found: Gatherer, user: object, item: object, time: object, path: Path, line: int) -> None:
+    for name, value in (("user", user), ("item", item)):
+        if not isinstance(value, str) or not value:
+            problem = f"the {name} id is {shown(value)}"
             raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
-        self.user.append(self.users[str(user)])
-        self.item.append(self.items[str(item)])
-        self.time.append(moment)
+    moment = TIME_LIMIT
+    if isinstance(time, (int, float, str)):
+        with suppress(ValueError, OverflowError):
+            moment = int(time)
+    if abs(moment) >= TIME_LIMIT:
+        raise DatasetError(f"{shown(time)} is no time", path=path, line=line, remedy=OFFICIAL)
+    found.add(str(user), str(item), moment)
 
-    def log(self) -> Log:
-        arrays = [np.array(column, np.int64) for column in (self.user, self.item, self.time)]
-        return Log(list(self.users), list(self.items), *arrays)
 
-
-def read_items(path: Path, progress: Progress) -> Iterator[dict[str, Any]]:
+def read_items(path: Path, progress: Progress) -> Iterator[dict[str, object]]:
     """The products of a metadata file, each once, with the fields it has of: item_id, title, type
     (the department), brand, categories (the longest path), description."""
     seen: set[str] = set()
     for line, row in read_rows(path, progress):
         item_id = row.get("parent_asin", row.get("asin"))
         if not isinstance(item_id, str) or not item_id:
-            raise DatasetError("no item id", path=path, line=line, remedy=OFFICIAL)
+            problem = f"the item id is {shown(item_id)}"
+            raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
         if item_id not in seen:
             seen.add(item_id)
             yield {"item_id": item_id} | product(row)
 
 
-def product(row: Mapping[str, Any]) -> dict[str, Any]:
+def product(row: Mapping[str, object]) -> dict[str, object]:
     """What the releases call by different names, under one; empty fields are left out."""
     categories = longest_path(row.get("categories") or row.get("category"))
     description = row.get("description")
@@ -109,7 +94,7 @@ def product(row: Mapping[str, Any]) -> dict[str, Any]:
         "brand": row.get("brand") or row.get("store"),
         "description": description,
     }
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         name: value for name, value in fields.items() if isinstance(value, str) and value.strip()
     }
     return {"title": ""} | found | ({"categories": categories} if categories else {})
@@ -124,14 +109,14 @@ def longest_path(categories: object) -> list[str]:
     return max(named, key=len)
 
 
-def read_rows(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, object]]]:
     """(line number, object) for each line, be it json or a Python literal."""
-    for line, text in read_lines(path, progress):
+    for line, text in read_lines(path, progress=progress):
         if not text.strip():
             continue
         row = parse_row(text)
         if not isinstance(row, dict):
-            problem = "neither a json object nor a Python dict"
+            problem = f"neither a json object nor a Python dict: {shown(text)}"
             raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
         yield line, row
 

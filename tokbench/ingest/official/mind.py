@@ -18,27 +18,19 @@ from pathlib import Path
 import numpy as np
 
 from tokbench.api import Progress
-from tokbench.errors import DatasetError
-from tokbench.ingest.lines import read_lines
-from tokbench.ingest.official.recipe import Log
+from tokbench.datasets.lines import read_lines
+from tokbench.errors import DatasetError, shown
+from tokbench.ingest.interactions import Gatherer, Log
 
 EPOCH = datetime(1970, 1, 1)
 TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)")
 OFFICIAL = "is it the official file?"
 
 
-class Indexed(dict[str, int]):
-    """Numbers names in the order in which they are first met."""
-
-    def __missing__(self, name: str) -> int:
-        self[name] = number = len(self)
-        return number
-
-
 def open_table(part: Path, table: str, progress: Progress) -> Iterator[tuple[Path, int, list[str]]]:
     """(file, line, fields) of news.tsv or behaviors.tsv in a folder or in an official zip."""
     path, member = (part / table, "") if part.is_dir() else (part, table)
-    for line, text in read_lines(path, progress, member):
+    for line, text in read_lines(path, progress=progress, member=member):
         if text.strip():
             yield path, line, text.split("\t")
 
@@ -49,29 +41,27 @@ def read_log(parts: Sequence[Path], stream: str, progress: Progress) -> Log:
     `parts`: folders or zips, such as train and dev. Where parts give a user different histories,
     that of the earliest impression counts.
     """
-    users, items = Indexed(), Indexed()
+    clicks = Gatherer()  # whose users and items number those of the histories too
     histories: dict[int, tuple[int, array[int]]] = {}  # user -> time of its impression, news
-    clicker, clicked, moment = array("q"), array("q"), array("q")
     for part in parts:
         for path, line, fields in open_table(part, "behaviors.tsv", progress):
             user_id, time, history, impressions = _impression(fields, path, line)
-            user = users[user_id]
+            user = clicks.users[user_id]
             if user not in histories or time < histories[user][0]:
-                histories[user] = (time, array("q", [items[news] for news in history.split()]))
-            if stream == "history":
-                continue
-            for news in _clicks(impressions, path, line):
-                clicker.append(user)
-                clicked.append(items[news])
-                moment.append(time)
+                news = array("q", [clicks.items[one] for one in history.split()])
+                histories[user] = (time, news)
+            if stream != "history":
+                for one in _clicks(impressions, path, line):
+                    clicks.add(user_id, one, time)
+    clicked = clicks.log()
     past = [np.frombuffer(row, np.int64) for _, row in histories.values() if row]
     owners = [user for user, (_, row) in histories.items() for _ in row]
-    by_time = np.argsort(np.array(moment), kind="stable")
+    by_time = np.argsort(np.array(clicks.time), kind="stable")
     return Log(
-        users=list(users),
-        items=list(items),
-        user=np.concatenate([np.array(owners, np.int64), np.array(clicker)[by_time]]),
-        item=np.concatenate([*past, np.array(clicked)[by_time]]),
+        clicked.users,
+        clicked.items,
+        user=np.concatenate([np.array(owners, np.int64), clicked.user[by_time]]),
+        item=np.concatenate([*past, clicked.item[by_time]]),
     )
 
 
@@ -81,10 +71,12 @@ def _impression(fields: list[str], path: Path, line: int) -> tuple[str, int, str
         raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
     _, user_id, time, history, impressions = fields
     if not user_id:
-        raise DatasetError("no user id", path=path, line=line, remedy=OFFICIAL)
+        raise DatasetError(
+            f"the user id is {shown(user_id)}", path=path, line=line, remedy=OFFICIAL
+        )
     seconds = parse_time(time)
     if seconds is None:
-        problem = f"time {time[:40]!r} is not like '11/12/2019 2:14:46 PM'"
+        problem = f"time {shown(time)} is not like '11/12/2019 2:14:46 PM'"
         raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
     return user_id, seconds, history, impressions
 
@@ -109,10 +101,10 @@ def parse_time(text: str) -> int | None:
 
 def _clicks(impressions: str, path: Path, line: int) -> Iterator[str]:
     """The clicked news of an impression, in the order shown."""
-    for shown in impressions.split():
-        news, dash, label = shown.rpartition("-")
+    for one in impressions.split():
+        news, dash, label = one.rpartition("-")
         if not dash or label not in ("0", "1"):
-            problem = f"impression {shown[:40]!r} has no label -0 or -1"
+            problem = f"impression {shown(one)} has no label -0 or -1"
             remedy = "the test part has no clicks: use train and dev"
             raise DatasetError(problem, path=path, line=line, remedy=remedy)
         if label == "1":

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,21 +13,19 @@ from tokbench.api import Progress, Quiet
 from tokbench.datasets.layout import ITEMS, SEQUENCES
 from tokbench.datasets.text import clean
 from tokbench.errors import ConfigError, DatasetError, listed
-from tokbench.ingest.download import sha256_of
+from tokbench.ingest.interactions import Events, Log, Statistics, count
 from tokbench.ingest.official import amazon, mind
 from tokbench.ingest.official.official import Official, Source, official
 from tokbench.ingest.official.raw_files import at_hand, locate, needed_files
-from tokbench.ingest.official.recipe import (
-    Events,
-    Log,
-    Mask,
-    Recipe,
-    Statistics,
-    apply,
-    count,
-    distance,
+from tokbench.ingest.official.recipe import Mask, Recipe, apply, distance
+from tokbench.ingest.writing import (
+    files_read,
+    json_line,
+    open_for_lines,
+    refuse_existing,
+    write_sequences,
+    written_at_once,
 )
-from tokbench.ingest.writing import json_line, write_sequences
 
 RECIPE = "recipe.json"
 DAY = 86_400  # seconds
@@ -54,8 +48,7 @@ def prepare(
     entry = official(name)
     recipe = entry.recipe if recipe is None else recipe
     progress = progress or Quiet()
-    if out.exists():
-        raise DatasetError("exists already", path=out, remedy="remove it or choose another folder")
+    refuse_existing(out)
     source = source_of(entry, recipe)
     paths = [locate(file, source, raw, downloads, progress) for file in source.files]
     log = read_log(source, paths, recipe.stream, progress)
@@ -122,7 +115,7 @@ def _tried(
     progress: Progress,
 ) -> Iterator[Candidate]:
     known: set[str] = {
-        row["item_id"] for row in read_items(source, paths, progress) if has_title(row)
+        str(row["item_id"]) for row in read_items(source, paths, progress) if has_title(row)
     }
     for stream in dict.fromkeys(recipe.stream for recipe in grid):
         log = read_log(source, paths, stream, progress)
@@ -154,25 +147,25 @@ def read_log(source: Source, paths: Sequence[Path], stream: str, progress: Progr
 
 def read_items(
     source: Source, paths: Sequence[Path], progress: Progress
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[Mapping[str, object]]:
     """The items of a source, each once."""
     if source.release == "mind":
         return mind.read_news(paths, progress)
     return amazon.read_items(paths[1], progress)
 
 
-def has_title(row: Mapping[str, Any]) -> bool:
+def has_title(row: Mapping[str, object]) -> bool:
     """Whether the item has a title once entities and markup are gone."""
     return bool(clean(row.get("title")))
 
 
-def spool_items(rows: Iterable[dict[str, Any]], log: Log, path: Path) -> Mask:
+def spool_items(rows: Iterable[Mapping[str, object]], log: Log, path: Path) -> Mask:
     """Write the items that the log knows to a file, and say which of the log's have a title [N]."""
     index = {item: n for n, item in enumerate(log.items)}
     titled = np.zeros(len(index), np.bool_)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with open_for_lines(path) as file:
         for row in rows:
-            n = index.get(row["item_id"])
+            n = index.get(str(row["item_id"]))
             if n is not None:
                 titled[n] = has_title(row)
                 file.write(json_line(row))
@@ -184,7 +177,7 @@ def write_items(path: Path, spool: Path, log: Log, events: Events) -> None:
     kept = {log.items[n] for n in np.unique(events.item)}
     with (
         spool.open(encoding="utf-8", newline="\n") as rows,
-        path.open("w", encoding="utf-8", newline="\n") as file,
+        open_for_lines(path) as file,
     ):
         for text in rows:
             item_id = json.loads(text)["item_id"]
@@ -220,31 +213,10 @@ def write_recipe(
         "recipe": recipe.model_dump(),
         "statistics": asdict(statistics),
         "published": asdict(entry.published),
-        "raw": [
-            {
-                "file": file.name,
-                "bytes": file.stat().st_size,
-                "sha256": sha256_of(file, progress),
-            }
-            for file in files
-        ],
+        "raw": files_read(files, progress),
     }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _tables(folder: Path) -> list[Path]:
     return [folder / "behaviors.tsv", folder / "news.tsv"]
-
-
-@contextmanager
-def written_at_once(out: Path) -> Iterator[Path]:
-    """A folder to write to that becomes `out` at the end, or vanishes when something goes wrong."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)
-        folder.rename(out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from tokbench.api import Config, option
+from tokbench.ingest.interactions import Events, Log, Statistics, by_user_and_time
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]
@@ -52,32 +53,12 @@ class Recipe(Config):
         return self
 
 
-@dataclass
-class Log:
-    """Interactions as the raw files have them: T events of users and items, by index."""
-
-    users: list[str]
-    items: list[str]
-    user: Ints  # [T]
-    item: Ints  # [T]
-    time: Ints | None = None  # [T] sortable; None: events are in each user's order already
-
-
-@dataclass(frozen=True)
-class Events:
-    """What a recipe leaves: events in order of user and, within a user, of time."""
-
-    user: Ints  # [T]
-    item: Ints  # [T]
-    time: Ints | None  # [T]
-
-
 def apply(log: Log, recipe: Recipe, titled: Mask | None = None) -> Events:
     """The events that stay. `titled` [N] says which items have text (all, where it is None).
 
     Events of equal time keep the order of the file.
     """
-    order = _by_user_and_time(log)
+    order = by_user_and_time(log)
     user, item = log.user[order], log.item[order]
     keep = np.ones(len(user), np.bool_)
     if recipe.text == "required" and titled is not None:
@@ -103,11 +84,6 @@ def apply(log: Log, recipe: Recipe, titled: Mask | None = None) -> Events:
     return Events(log.user[kept], log.item[kept], None if log.time is None else log.time[kept])
 
 
-def _by_user_and_time(log: Log) -> Ints:
-    keys = (log.user,) if log.time is None else (log.time, log.user)
-    return np.lexsort(keys)  # stable: ties keep the order of the file
-
-
 def _first_of_each(user: Ints, item: Ints, keep: Mask, items: int) -> Mask:
     rows = np.flatnonzero(keep)
     _, first = np.unique(user[rows] * items + item[rows], return_index=True)
@@ -131,35 +107,6 @@ def _among_last(user: Ints, keep: Mask, longest: int) -> Mask:
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """The counts of Table 1."""
-
-    users: int
-    items: int
-    interactions: int
-    shortest: int
-    longest: int
-    mean: float
-    median: float
-
-
-def count(events: Events) -> Statistics:
-    """Counts of the users, items and events that are there; all 0 where there are none."""
-    if not len(events.user):
-        return Statistics(0, 0, 0, 0, 0, 0.0, 0.0)
-    lengths = np.unique(events.user, return_counts=True)[1]
-    return Statistics(
-        users=len(lengths),
-        items=len(np.unique(events.item)),
-        interactions=len(events.user),
-        shortest=int(lengths.min()),
-        longest=int(lengths.max()),
-        mean=round(float(lengths.mean()), 3),
-        median=float(np.median(lengths)),
-    )
-
-
-@dataclass(frozen=True)
 class Published:
     """Counts as somebody printed them; None where they did not."""
 
@@ -173,7 +120,9 @@ class Published:
     interactions: int | None = None
 
 
-def compare(ours: Statistics, theirs: Published) -> list[tuple[str, float, Any, float | None]]:
+def compare(
+    ours: Statistics, theirs: Published
+) -> list[tuple[str, float, float | None, float | None]]:
     """(name, our figure, theirs or None, difference or None) for each count of Table 1."""
     rows = []
     for name in ("users", "items", "interactions", "shortest", "longest", "mean", "median"):
