@@ -176,8 +176,11 @@ def test_fields_of_any_kind_come_along(items: list[dict[str, Any]]) -> None:
     text."""
     catalogue = {str(n): item for n, item in enumerate(items)}
     files = {"x.item.json": json.dumps(catalogue), "x.inter.json": '{"u": [0, 0, 0]}'}
-    assert survives({name: text.encode() for name, text in files.items()}) or re.search(
-        "true|false|: {.*: {.*:", files["x.item.json"]
+    objects = files["x.item.json"].count("{") > 1 + len(items)
+    assert (
+        survives({name: text.encode() for name, text in files.items()})
+        or objects
+        or re.search("true|false", files["x.item.json"])
     )
 
 
