@@ -1,4 +1,4 @@
-"""Cells in several processes: the same records, shared stages once, deaths that spoil one cell."""
+"""Stages in several processes: the same records, shared stages once, deaths that spoil one cell."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from tests.components import Failing, Hashed, registry_of
-from tests.pipeline.test_grid import place_in, tiny_request
+from tests.pipeline.test_grid import context_in, tiny_request
 from tokbench.api import Runtime
 from tokbench.errors import WorkerError
-from tokbench.pipeline.executor import Notices
+from tokbench.pipeline.context import Callbacks
 from tokbench.pipeline.grid import run_grid
-from tokbench.pipeline.parallel import _next, _Task
-from tokbench.pipeline.resolve import make_request, resolve
+from tokbench.pipeline.resolve import make_request
 from tokbench.schema.record import Record, read_records
 from tokbench.types import Catalog, SemanticIds
 
@@ -47,7 +46,7 @@ def run_twice(folder: Path, *extra: Any, jobs: int = 2, **fields: Any) -> list[l
     """In one process, and in `jobs`."""
     request, registry = tiny_request(**fields), registry_of(*extra)
     return [
-        run_grid(request, place_in(folder / name), registry=registry, jobs=n, threads=1)
+        run_grid(request, context_in(folder / name), registry=registry, jobs=n, threads=1)
         for name, n in (("serial", 1), ("parallel", jobs))
     ]
 
@@ -73,9 +72,9 @@ def test_a_worker_that_dies_spoils_its_cell_alone(tmp_path: Path) -> None:
     heard: list[str] = []
     records = run_grid(
         tiny_request(tokenizers=("hashed", "deadly", "hashed:wide"), baselines=False),
-        place_in(tmp_path),
+        context_in(tmp_path),
         registry=registry_of(("tokenizer", Deadly)),
-        notices=Notices(cell_done=lambda record, path: heard.append(record.run_id)),
+        callbacks=Callbacks(cell_done=lambda record, path: heard.append(record.run_id)),
         jobs=2,
     )
     assert [record.status for record in records] == ["done", "failed", "done"]
@@ -87,32 +86,11 @@ def test_what_cannot_be_sent_is_said_before_anything_runs(tmp_path: Path) -> Non
     with pytest.raises(WorkerError, match=r"sealed on tiny cannot be sent .* without --jobs"):
         run_grid(
             tiny_request(tokenizers=("hashed", "sealed")),
-            place_in(tmp_path),
+            context_in(tmp_path),
             registry=registry_of(("tokenizer", Sealed)),
             jobs=2,
         )
     assert not (tmp_path / "results").exists()
-
-
-class FakeWorker:
-    """Somebody at a task."""
-
-    def __init__(self, task: _Task) -> None:
-        self.task = task
-
-
-def test_a_cell_waits_for_the_stage_that_another_is_about_to_build() -> None:
-    request = tiny_request(
-        tokenizers=("hashed", "hashed:wide"), generator_seeds=(0, 1), baselines=False
-    )
-    tasks = [_Task(cell) for cell in resolve(request, registry_of())]
-    first, twin, other, _ = tasks  # the first two differ in the generator's seed only
-    crew: Any = [FakeWorker(first)]
-    assert _next(tasks[1:], crew) is None, "all need the embeddings"
-    first.finished.add("embed")
-    assert _next(tasks[1:], crew) is other, "its twin needs the codes"
-    first.finished |= {"tokenize", "address"}
-    assert _next(tasks[1:], crew) is twin
 
 
 PLUGIN = '''
@@ -187,6 +165,6 @@ def test_a_request_of_one_job_starts_no_process(tmp_path: Path) -> None:
     request = make_request(datasets=("tiny",), tokenizers=("sealed",), generators=("echo",),
                            encoder="letters", baselines=False)  # fmt: skip
     (record,) = run_grid(
-        request, place_in(tmp_path), registry=registry_of(("tokenizer", Sealed)), jobs=1
+        request, context_in(tmp_path), registry=registry_of(("tokenizer", Sealed)), jobs=1
     )
     assert record.status == "done"

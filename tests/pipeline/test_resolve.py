@@ -10,7 +10,8 @@ import pytest
 from tests.components import Hashed, registry_of
 from tokbench.cli.run import run_command
 from tokbench.errors import ConfigError, UnknownComponentError
-from tokbench.pipeline.resolve import Cell, Request, make_request, resolve
+from tokbench.pipeline.cell import Cell
+from tokbench.pipeline.resolve import Request, make_request, resolve
 
 
 def cells_of(**fields: Any) -> list[Cell]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import registry_of
-from tests.pipeline.test_grid import place_in, tiny_request
+from tests.pipeline.test_grid import context_in, tiny_request
 from tokbench.pipeline.grid import run_grid
 from tokbench.registry.registry import build_registry
 
@@ -55,7 +55,7 @@ def test_only_its_own_row_fails(tmp_path: Path, body: str, words: str) -> None:
     registry = registry_of()
     registry.add(entry)
     request = tiny_request(tokenizers=("bad", "hashed"), baselines=False)
-    bad, good = run_grid(request, place_in(tmp_path), registry=registry)
+    bad, good = run_grid(request, context_in(tmp_path), registry=registry)
     assert (bad.status, good.status) == ("failed", "done")
     assert bad.error is not None
     assert words in bad.error
