@@ -21,7 +21,7 @@ from tokbench.pipeline import environment
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.outcome import Made, make_outcome
-from tokbench.pipeline.stages import STAGE
+from tokbench.pipeline.stages import CHAIN, STAGE
 from tokbench.pipeline.store import Artifact, Store
 from tokbench.schema.record import Outcome
 from tokbench.types import digest
@@ -133,9 +133,23 @@ class Worker:
         return self._store.obtain(stage.name, task.keys[stage.name], build)
 
     def _score(self, task: Task) -> Scored:
-        made = {name: self._find(name, task) for name in task.keys}
+        found = {name: self._find(name, task) for name in task.keys}
+        value = {name: each for name, (_, each) in found.items()}
+        facts = {name: artifact.facts for name, (artifact, _) in found.items()}
+        made = Made(
+            embeddings=value["embed"],
+            raw=value["tokenize"],
+            ids=value["address"],
+            state=value["train"],
+            beams=value["generate"],
+            measures=value["measure"],
+            searched=value.get("exhaust", {}),
+            told=facts["tokenize"]["told"],
+            digests={name: facts[name]["digest"] for name in CHAIN},
+            curves={name: each["log"] for name, each in facts.items() if each["log"]},
+        )
         data = self._data.of(task.cell)
-        outcome = make_outcome(Made.of(made), data.dataset, data.split, self._metrics)
+        outcome = make_outcome(made, data.dataset, data.split, self._metrics)
         return Scored(outcome, environment.describe(self._context.device))
 
     def _value(self, name: str, task: Task) -> Any:

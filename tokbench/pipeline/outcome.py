@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokbench.api import Metric
 from tokbench.pipeline.files import Arrays
-from tokbench.pipeline.stages import CHAIN
-from tokbench.pipeline.store import Artifact
 from tokbench.schema.record import Outcome, Packed, figures_of, pack_placement
 from tokbench.scoring import decoding
 from tokbench.scoring.placement import place
@@ -33,24 +31,6 @@ class Made(NamedTuple):
     searched: Arrays  # beam against exhaustive search, [S] each
     digests: dict[str, str]
     curves: dict[str, list[dict[str, float]]]
-
-    @classmethod
-    def of(cls, found: Mapping[str, tuple[Artifact, Any]]) -> Made:
-        """From the artifacts of all stages with their values."""
-        facts = {name: artifact.facts for name, (artifact, _) in found.items()}
-        value = {name: value for name, (_, value) in found.items()}
-        return cls(
-            embeddings=value["embed"],
-            raw=value["tokenize"],
-            ids=value["address"],
-            state=value["train"],
-            beams=value["generate"],
-            measures=value["measure"],
-            told=facts["tokenize"]["told"],
-            searched=value.get("exhaust", {}),
-            digests={name: facts[name]["digest"] for name in CHAIN},
-            curves={name: one["log"] for name, one in facts.items() if one["log"]},
-        )
 
 
 def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[Metric]) -> Outcome:
