@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import tokbench
-
-ROOT = Path(tokbench.__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SHARED = ("tokbench", "tokbench.api", "tokbench.types", "tokbench.errors")
 
 

@@ -32,6 +32,16 @@ class Deadly(Hashed):
         os._exit(7)
 
 
+class Killed(Hashed):
+    """Is killed, as by a system that has run out of memory."""
+
+    name = "killed"
+
+    def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive")
+
+
 class Sealed(Hashed):
     """Holds something that cannot be sent to another process."""
 
@@ -71,14 +81,16 @@ def test_processes_change_no_outcome_and_share_stages(tmp_path: Path) -> None:
 def test_a_worker_that_dies_spoils_its_cell_alone(tmp_path: Path) -> None:
     heard: list[str] = []
     records = run_grid(
-        tiny_request(tokenizers=("hashed", "deadly", "hashed:wide"), baselines=False),
+        tiny_request(tokenizers=("hashed", "deadly", "killed", "hashed:wide"), baselines=False),
         context_in(tmp_path),
-        registry=registry_of(("tokenizer", Deadly)),
+        registry=registry_of(("tokenizer", Deadly), ("tokenizer", Killed)),
         callbacks=Callbacks(cell_done=lambda record, path: heard.append(record.run_id)),
         jobs=2,
     )
-    assert [record.status for record in records] == ["done", "failed", "done"]
-    assert records[1].error == "its worker process died at the stage tokenize (exit code 7)"
+    assert [record.status for record in records] == ["done", "failed", "failed", "done"]
+    died = "its worker process died at the stage tokenize"
+    assert records[1].error == f"{died} (exit code 7)"
+    assert str(records[2].error).startswith(f"{died} (ended by SIGKILL; memory may have run out")
     assert sorted(heard) == sorted(record.run_id for record in records)
 
 
@@ -109,13 +121,11 @@ def register_tokenizers():
 '''
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) -> None:
-    plugin = tmp_path / "sleepy.py"
-    plugin.write_text(PLUGIN)
+def start(plugin: Path, folder: Path) -> subprocess.Popen[str]:
+    """A run in a session of its own, as soon as a worker is at the plugin's tokenizer."""
     words = ["run", "--plugin", str(plugin), "-t", "sleepy", "--seeds", "2", "--jobs", "2",
              "--dataset", "toy", "--encoder", "tfidf", "--no-baselines",
-             "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c")]  # fmt: skip
+             "--results", str(folder / "r"), "--cache", str(folder / "c")]  # fmt: skip
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from tokbench.cli import main; sys.exit(main())",
          *words],
@@ -125,12 +135,33 @@ def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) 
     for line in child.stderr:
         if "embed: done" in line:  # a plugin's class has reached the worker
             break
+    return child
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) -> None:
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(PLUGIN)
+    child = start(plugin, tmp_path)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to parent and workers
+    assert child.stderr is not None
     said = child.stderr.read()
     child.stderr.close()
     assert child.wait(timeout=30) == 130
     assert "resume with:\n  tokbench run --plugin" in said
     assert "Traceback" not in said
+    assert ended(child.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(PLUGIN)
+    child = start(plugin, tmp_path)
+    child.kill()
+    assert child.stderr is not None
+    child.stderr.close()
+    child.wait()
     assert ended(child.pid)
 
 
