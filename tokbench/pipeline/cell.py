@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from tokbench.api import DatasetSource, Encoder, Generator, Runtime, Tokenizer
 from tokbench.pipeline import stages
@@ -38,7 +37,7 @@ class Data:
     split: Split
 
     @cached_property
-    def sources(self) -> dict[str, Any]:
+    def sources(self) -> dict[str, object]:
         """What stages take of it, by name."""
         return stages.sources(self.dataset, self.split)
 
@@ -47,13 +46,13 @@ class Data:
         """Content digests of `sources`, computed once."""
         return {name: digest(value) for name, value in self.sources.items()}
 
-    def value(self, name: str, cell: Cell) -> Any:
+    def value(self, name: str, cell: Cell) -> object:
         """What a stage of the cell gets for an input that is no stage."""
         if name == "visible_interactions":
             return self.sources["training_rows"] if cell.tokenizer.uses_interactions else None
         if name in self.sources:
             return self.sources[name]
-        chosen = getattr(cell.spec, name)
+        chosen: object = getattr(cell.spec, name)
         return getattr(cell, name) if isinstance(chosen, ComponentSpec) else chosen
 
     def digest(self, name: str, cell: Cell) -> object:
@@ -62,7 +61,7 @@ class Data:
             return self.digests["training_rows"] if cell.tokenizer.uses_interactions else None
         if name in self.sources:
             return self.digests[name]
-        chosen = getattr(cell.spec, name)
+        chosen: object = getattr(cell.spec, name)
         if isinstance(chosen, ComponentSpec):  # not its label, not where its files are
             return [chosen.name, chosen.config, chosen.fingerprint, chosen.inputs]
         return chosen

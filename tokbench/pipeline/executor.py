@@ -152,7 +152,7 @@ class Worker:
         outcome = make_outcome(made, data.dataset, data.split, self._metrics)
         return Scored(outcome, environment.describe(self._context.device))
 
-    def _value(self, name: str, task: Task) -> Any:
+    def _value(self, name: str, task: Task) -> object:
         """An input of a stage: of the data or the spec, made here, or read from the store."""
         stage = STAGE.get(name)
         if stage is None:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.types import Beams, SemanticIds
+from tokbench.types import Beams, Floats, SemanticIds
 
 Arrays = dict[str, NDArray[Any]]
 WEIGHTS = "weights.safetensors"
 
 
-def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_arrays(folder: Path, arrays: Arrays) -> None:
     """Store named arrays of numbers as `arrays.npz`."""
     assert not any(array.dtype.hasobject for array in arrays.values()), "numbers only, no objects"
     named: dict[str, Any] = dict(arrays)
@@ -33,12 +33,12 @@ def read_arrays(folder: Path) -> Arrays:
         return {name: archive[name] for name in archive.files}
 
 
-def write_table(folder: Path, table: NDArray[Any]) -> None:
+def write_table(folder: Path, table: Floats) -> None:
     """Store one large array as `table.npy`, uncompressed, so that it can be mapped."""
     np.save(folder / "table.npy", table, allow_pickle=False)
 
 
-def read_table(folder: Path) -> NDArray[Any]:
+def read_table(folder: Path) -> Floats:
     """The array of `write_table`, read-only and mapped: pages come from the file as they are used,
     and the system may drop them again, so a table larger than memory can be worked through."""
     return np.asarray(np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False))
@@ -55,7 +55,7 @@ def read_figures(folder: Path) -> dict[str, float]:
     return figures
 
 
-def write_weights(folder: Path, state: Mapping[str, NDArray[Any]]) -> None:
+def write_weights(folder: Path, state: Arrays) -> None:
     """Store a model's state as `weights.safetensors`."""
     from safetensors.numpy import save_file
 

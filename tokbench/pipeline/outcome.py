@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from tokbench.api import Metric
+from tokbench.api import Metric, Score
 from tokbench.pipeline.files import Arrays
 from tokbench.schema.record import Outcome, Packed, figures_of, pack_placement
 from tokbench.scoring import decoding
@@ -38,10 +38,11 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
     test, raw, ids = split.test, made.raw, made.ids
     placement = place(made.beams, ids, test.targets)
     longest = decoding.shared_prefix(made.beams, ids, test.targets)
-    figures: dict[str, Any] = {}
+    figures: dict[str, Score] = {}
     for metric in metrics:
         figures |= metric.score(placement, ids, made.embeddings)
-    figures |= raw_collisions(raw) | made.measures | decoding.survival(longest, ids.levels)
+    figures |= raw_collisions(raw) | made.measures
+    figures |= decoding.survival(longest, ids.levels)
     figures |= {name: value for name, value in made.told.items() if name != "parameters"}
     facts = query_facts(dataset, split) | {"shared_prefix": longest}
     frequency = np.sort(item_frequency(dataset, split))[::-1]
@@ -84,7 +85,7 @@ def raw_collisions(ids: SemanticIds) -> dict[str, float]:
     }
 
 
-def intervals_of(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
+def intervals_of(figures: Mapping[str, Score]) -> dict[str, tuple[float, float]]:
     """95 % bootstrap intervals over users, one resampling for all figures."""
     names = [name for name, value in figures.items() if isinstance(value, np.ndarray)]
     if not names:

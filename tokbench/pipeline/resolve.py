@@ -232,7 +232,7 @@ class _Builder:
         return _Built(spec=spec, component=component, public=entry.origin != "file")
 
 
-def _options(kind: str, entry: Entry, profile: str, preset: str) -> dict[str, Any]:
+def _options(kind: str, entry: Entry, profile: str, preset: str) -> dict[str, object]:
     """The options of a profile, and of a preset or a path on top."""
     presets = entry.cls.presets
     options = dict(presets.get(profile, {}))
@@ -292,7 +292,7 @@ def label_of(component: Component, entry: Entry, profile: str) -> str:
     return best[1]
 
 
-def checked_config(kind: str, entry: Entry, options: Mapping[str, Any]) -> Config:
+def checked_config(kind: str, entry: Entry, options: Mapping[str, object]) -> Config:
     """The component's Config; pydantic's findings become one ConfigError sentence."""
     fields = entry.cls.Config.model_fields
     try:

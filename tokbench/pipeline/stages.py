@@ -50,7 +50,7 @@ def split(dataset: Dataset, protocol: str) -> splits.Split:
     return PROTOCOLS[protocol](dataset)
 
 
-def sources(dataset: Dataset, held_out: splits.Split) -> dict[str, Any]:
+def sources(dataset: Dataset, held_out: splits.Split) -> dict[str, object]:
     """What stages take of the data, by the names that the table uses."""
     return {
         "item_ids": dataset.item_ids,
