@@ -67,15 +67,17 @@ def run_cells(
             callbacks.cell_done(record, None)
     missing = [cell for cell in cells if cell.spec.run_id not in records]
 
+    def started(cell: Cell) -> None:
+        number = next(n for n, other in enumerate(cells, 1) if other is cell)
+        callbacks.cell_started(number, len(cells), cell.spec)
+
     def finish(cell: Cell, costs: dict[str, Cost], result: Scored | Failed) -> None:
         record = records[cell.spec.run_id] = make_record(cell, context, costs, result)
         callbacks.cell_done(record, write_record(record, context.results))
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
-    numbers = [(1 + cells.index(cell), len(cells)) for cell in missing]
-    store = Store(context.store)
     try:
-        Schedule(missing, data, store, executor, finish, callbacks, numbers).run()
+        Schedule(missing, data, Store(context.store), executor, started, finish, callbacks).run()
     finally:
         executor.close()
     return [records[cell.spec.run_id] for cell in cells]
@@ -96,12 +98,11 @@ def _executor(
         if threads is not None:
             use_threads(threads)
         return LocalExecutor(Worker(context, metrics, data))
-    from tokbench.pipeline.processes import ProcessExecutor, Setup, check_sendable
+    from tokbench.pipeline.processes import ProcessExecutor, check_sendable
 
     check_sendable(cells)
-    return ProcessExecutor(
-        Setup.of(context, registry, metrics, threads or max(1, cores() // jobs)), jobs
-    )
+    each = threads or max(1, cores() // jobs)
+    return ProcessExecutor(context, registry, metrics, jobs=jobs, threads=each)
 
 
 def metrics_of(registry: Registry) -> list[Metric]:

@@ -30,25 +30,6 @@ from tokbench.registry.registry import Registry, build_registry
 PATIENCE = 5.0  # seconds between asking a worker to end and ending it
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What every worker process is given when it starts."""
-
-    context: RunContext
-    plugin_files: tuple[str, ...]  # loaded first: their classes cannot be unpickled before
-    metrics: tuple[Metric, ...]
-    threads: int
-
-    @classmethod
-    def of(
-        cls, context: RunContext, registry: Registry, metrics: Sequence[Metric], threads: int
-    ) -> Setup:
-        """For one grid. Workers draw no bars: several at once could not be read."""
-        files = tuple(plugin.name for plugin in registry.plugins if plugin.origin == "file")
-        quiet = replace(context, progress=Quiet())
-        return cls(quiet, files, tuple(metrics), threads)
-
-
 @dataclass
 class _Process:
     """A pool of one, its process, and a future that is done when that is ready."""
@@ -59,10 +40,23 @@ class _Process:
 
 
 class ProcessExecutor:
-    """Does up to `jobs` tasks at once, each in a process; a death is the task's result."""
+    """Does up to `jobs` tasks at once, each in a process; a death is the task's result.
 
-    def __init__(self, setup: Setup, jobs: int) -> None:
-        self.slots, self._setup = jobs, setup
+    Each process is given `threads` threads. It draws no bars: several at once could not be read.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        registry: Registry,
+        metrics: Sequence[Metric],
+        *,
+        jobs: int,
+        threads: int,
+    ) -> None:
+        self.slots, self._threads, self._metrics = jobs, threads, metrics
+        self._context = replace(context, progress=Quiet())
+        self._files = [plugin.name for plugin in registry.plugins if plugin.origin == "file"]
         self._all: list[_Process] = []
         self._idle: list[_Process] = []
 
@@ -81,14 +75,13 @@ class ProcessExecutor:
         for worker in self._all:
             worker.process.join(PATIENCE)
             worker.process.kill()
-            worker.pool.shutdown(cancel_futures=True)
+            worker.pool.shutdown()
 
     def _new_worker(self) -> _Process:
         before = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
-        setup = self._setup
-        pool = ProcessPoolExecutor(1, context, _begin, (setup.plugin_files, setup.threads))
-        ready = pool.submit(_equip, setup.context, setup.metrics)  # starts the process
+        pool = ProcessPoolExecutor(1, context, _begin, (self._files, self._threads))
+        ready = pool.submit(_equip, self._context, self._metrics)  # starts the process
         (process,) = set(multiprocessing.active_children()) - before
         worker = _Process(pool, process, ready)
         self._all.append(worker)
@@ -98,10 +91,9 @@ class ProcessExecutor:
         self, worker: _Process, task: Task, answer: Future[Result], done: Future[Result]
     ) -> None:
         """Called when a task ended, by itself or with its process."""
-        error = None if done.cancelled() else done.exception()
-        if done.cancelled() or error is None:
+        if done.exception() is None:
             self._idle.append(worker)
-            answer.set_result(Failed("cancelled") if done.cancelled() else done.result())
+            answer.set_result(done.result())
             return
         worker.process.join(PATIENCE)
         code = worker.process.exitcode

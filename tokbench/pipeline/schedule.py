@@ -63,7 +63,8 @@ class CellProgress:
 class Schedule:
     """The tasks of a grid, handed to an executor as they become ready.
 
-    A stage that fails ends every cell that needs it, and no other. `finish` is called once a cell.
+    A stage that fails ends every cell that needs it, and no other. `started` and `finish` are
+    called once a cell.
     """
 
     def __init__(
@@ -72,13 +73,13 @@ class Schedule:
         data: DataCache,
         store: Store,
         executor: Executor,
+        started: Callable[[Cell], None],
         finish: Finish,
         callbacks: Callbacks,
-        numbers: Sequence[tuple[int, int]],
     ) -> None:
         self._cells = [CellProgress(cell, data.of(cell)) for cell in cells]
-        self._store, self._executor, self._finish = store, executor, finish
-        self._callbacks, self._numbers = callbacks, numbers
+        self._store, self._executor, self._callbacks = store, executor, callbacks
+        self._started, self._finish = started, finish
         self._queue: list[tuple[int, int, Task]] = []  # a heap: earlier cells, earlier stages first
         self._running: dict[Future[Result], tuple[int, Task]] = {}
         self._waiting: dict[str, list[int]] = {}  # key -> cells that wait for it, its owner first
@@ -142,7 +143,7 @@ class Schedule:
         cell = self._cells[number]
         if not cell.started:
             cell.started = True
-            self._callbacks.cell_started(*self._numbers[number], cell.cell.spec)
+            self._started(cell.cell)
             for stage, cost in cell.costs.items():
                 self._callbacks.stage_done(cell.cell.spec, stage, cost)
 
