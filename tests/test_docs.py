@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tokbench
-from tests.pipeline.test_grid import place_in
+from tests.pipeline.test_grid import context_in
 from tokbench.api import Config
 from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.resolve import make_request
@@ -71,7 +71,7 @@ def test_the_readme_tokenizer_is_complete_and_works(tmp_path: Path) -> None:
         encoder="tfidf",
         baselines=False,
     )
-    (record,) = run_grid(request, place_in(tmp_path), registry=registry)
+    (record,) = run_grid(request, context_in(tmp_path), registry=registry)
     assert record.error is None and record.outcome is not None
     assert not record.provenance.public
     ids = record.outcome.read_ids()

@@ -217,7 +217,7 @@ class Generator(Component):
     """Histories of code tuples to the code tuple of the next item (Sec. 3.2).
 
     `exact_at_full_width`: at a width of all distinct tuples, `generate` scores every one of them.
-    The line then compares the beam with that exhaustive search, on a sample of small catalogues.
+    A run then compares the beam with that exhaustive search, on a sample of small catalogues.
     """
 
     exact_at_full_width: ClassVar[bool] = False

@@ -8,7 +8,7 @@ TokbenchError                 one line that says what, whose, what is allowed an
 |-- ContractError             a component returned something its base class does not allow
 |-- CollapseError             a tokenizer's codebooks collapsed: a row would measure nothing
 |-- MissingExtraError         an optional dependency is absent (names the extra to install)
-|-- WorkerError             a worker process could not be started
+|-- WorkerError               a worker process could not be started
 |-- StoreError                an artifact cannot be read, written or locked
 `-- RecordError               a record file is malformed or of an unknown schema
 
@@ -87,7 +87,7 @@ class MissingExtraError(TokbenchError):
 
 
 class WorkerError(TokbenchError):
-    """A process that should walk cells beside this one could not be started."""
+    """A worker process could not be started, or a cell cannot be sent to one."""
 
 
 class StoreError(TokbenchError):

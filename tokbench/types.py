@@ -6,6 +6,7 @@ Axes: N items, U users, T interactions, Q queries, D embedding width, M levels, 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -40,7 +41,8 @@ def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
 
 
 def digest(*parts: object) -> str:
-    """sha256 (64 hex digits) over arrays, strings, ints, tuples and frozen values, by content.
+    """sha256 (64 hex digits) over arrays, strings, numbers, tuples, mappings and frozen values, by
+    content.
 
     Arrays count with dtype and shape, so [1, 2] as int32 and as int64 differ.
     """
@@ -58,7 +60,9 @@ def _feed(sha: Any, part: object) -> None:
         sha.update(f"t{len(part)}".encode())
         for element in part:
             _feed(sha, element)
-    elif isinstance(part, (str, int)) or part is None:
+    elif isinstance(part, Mapping):
+        _feed(sha, tuple(sorted(part.items())))
+    elif isinstance(part, (str, int, float)) or part is None:
         text = repr(part).encode()
         sha.update(f"s{len(text)}".encode() + text)
     elif is_dataclass(part) and not isinstance(part, type):

@@ -22,9 +22,13 @@ from tokbench.api import Runtime
 from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.generators.tiger import TigerModel
-from tokbench.pipeline.executor import Line, Notices, Place
-from tokbench.pipeline.grid import default_place, plan_grid
+from tokbench.pipeline.cell import DataCache
+from tokbench.pipeline.context import RunContext
+from tokbench.pipeline.files import read_ids, read_weights
+from tokbench.pipeline.grid import run_grid
+from tokbench.pipeline.plan import find_stages, plan_grid
 from tokbench.pipeline.resolve import Request, make_request, resolve
+from tokbench.pipeline.store import Store
 from tokbench.registry.registry import build_registry
 from tokbench.scoring.metrics import recall
 from tokbench.scoring.placement import place
@@ -50,13 +54,13 @@ def models(*, epochs: int) -> Iterator[tuple[str, TigerModel, Split]]:
     """The trained models of the store by tokenizer, or one trained here."""
     dataset = REAL if find_folder(REAL, data_roots()) else "toy"
     asked = [request(dataset, "minilm", tokenizer) for tokenizer in TOKENIZERS]
-    stored = [one for one in asked if is_trained(one)]
-    yield from (trained(one, default_place()) for one in stored)
+    stored = [one for one in asked if is_trained(one, RunContext())]
+    yield from (trained(one, RunContext()) for one in stored)
     if not stored:
         print("no trained model in the store: training one", file=sys.stderr)
         one = request(dataset, "tfidf", "hierarchical-kmeans", f"generator.epochs={epochs}")
         with tempfile.TemporaryDirectory() as folder:
-            yield trained(one, Place(Path(folder), Path(folder)))
+            yield trained(one, RunContext(Path(folder), Path(folder)))
 
 
 def request(dataset: str, encoder: str, tokenizer: str, *overrides: str) -> Request:
@@ -71,20 +75,25 @@ def request(dataset: str, encoder: str, tokenizer: str, *overrides: str) -> Requ
     )
 
 
-def is_trained(one: Request) -> bool:
+def is_trained(one: Request, context: RunContext) -> bool:
     """Is the cell's generator in the store?"""
-    (planned,) = plan_grid(one, default_place())
+    (planned,) = plan_grid(one, context)
     return "train" in planned.ready
 
 
-def trained(one: Request, where: Place) -> tuple[str, TigerModel, Split]:
-    """The model of the cell, through the line and its store."""
+def trained(one: Request, context: RunContext) -> tuple[str, TigerModel, Split]:
+    """The model of the cell from the store, trained first where it is not there."""
     (cell,) = resolve(one, build_registry())
-    line = Line(where, (), Notices())
-    made = line.make(cell)
-    _, split = line.dataset(cell)
+    if not is_trained(one, context):
+        run_grid(one, context)
+    data = DataCache(context.runtime())
+    keys, store = find_stages(cell, context, data).keys, Store(context.store)
+    state = read_weights(store.folder("train", keys["train"]))
+    ids = read_ids(store.folder("address", keys["address"]))
     of = (f"{one.tokenizers[0]} codes of {one.datasets[0]}", one.encoder, *one.overrides)
-    return ", ".join(of), cell.generator.restore(made.state, made.ids), split
+    model = cell.generator.restore(state, ids)
+    assert isinstance(model, TigerModel)
+    return ", ".join(of), model, data.of(cell).split
 
 
 def widths(name: str, model: TigerModel, queries: Queries) -> list[Row]:

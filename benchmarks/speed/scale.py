@@ -156,8 +156,9 @@ def users(size: int, path: Path) -> Work:
     none = Queries(np.zeros(0, np.int64), Sequences.of([]), np.zeros(0, np.int64))
 
     def work() -> None:
-        model = stages.train(catalog, Histories(histories, none), ids, Bigram.of(), 0, Runtime())
-        beams = stages.generate(model, test.histories, ids, 50, Runtime())
+        seen = Histories(histories, none)
+        state = stages.train(catalog, seen, ids, Bigram.of(), 0, Runtime())
+        beams = stages.generate(Bigram.of(), state, ids, test.histories, 50, Runtime())
         recall(place(beams, ids, test.targets), 10)
 
     return work

@@ -39,7 +39,7 @@ def main() -> None:
     folder, out = sys.argv[1], Path(sys.argv[2])
     dataset = Folder.of(path=folder).load(runtime=Runtime())
     histories = stages.split(dataset, "leave-one-out").histories
-    embeddings = stages.embed(dataset, MiniLm(), Runtime())
+    embeddings = stages.embed(dataset.texts, MiniLm(), Runtime())
     seen = stages.catalog(dataset, embeddings, None)
     generator = Tiger.of(**{**Tiger.presets["quick"], "epochs": EPOCHS})
     lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
@@ -53,7 +53,7 @@ def main() -> None:
                 continue
             start = time.perf_counter()
             raw = stages.tokenize(seen, cls.of(**preset | given), seed, Runtime())
-            ids = stages.address(raw, embeddings, "nearest-free")
+            ids = stages.address(raw, embeddings, "nearest-free", Runtime())
             runtime = Runtime()
             stages.train(seen, histories, ids, generator, seed, runtime)
             best = max(

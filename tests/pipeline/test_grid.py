@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 
 from tests.components import CALLS, Failing, registry_of
-from tokbench.pipeline.executor import Place
-from tokbench.pipeline.grid import plan_grid, run_grid
+from tokbench.pipeline.context import RunContext
+from tokbench.pipeline.grid import run_grid
+from tokbench.pipeline.plan import plan_grid
 from tokbench.pipeline.resolve import make_request
 from tokbench.schema.record import Record, read_records
 
 
-def place_in(folder: Path) -> Place:
-    return Place(folder / "results", folder / "cache")
+def context_in(folder: Path) -> RunContext:
+    return RunContext(folder / "results", folder / "cache")
 
 
 def run_tiny(folder: Path, *extra: Any, **fields: Any) -> list[Record]:
     CALLS.clear()
-    return run_grid(tiny_request(**fields), place_in(folder), registry=registry_of(*extra))
+    return run_grid(tiny_request(**fields), context_in(folder), registry=registry_of(*extra))
 
 
 def tiny_request(**fields: Any) -> Any:
@@ -91,27 +92,27 @@ def test_a_failed_cell_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_plan_builds_nothing_and_knows_what_is_ready(tmp_path: Path) -> None:
-    request, place, registry = tiny_request(baselines=False), place_in(tmp_path), registry_of()
+    request, context, registry = tiny_request(baselines=False), context_in(tmp_path), registry_of()
     CALLS.clear()
-    (planned,) = plan_grid(request, place, registry=registry)
+    (planned,) = plan_grid(request, context, registry=registry)
     assert (planned.ready, planned.recorded, CALLS) == ((), False, [])
     assert planned.example == "i0"
     assert not (tmp_path / "cache").exists()
     run_tiny(tmp_path, baselines=False)
-    (planned,) = plan_grid(tiny_request(baselines=False, beam_width=51), place, registry=registry)
-    assert planned.ready == ("embed", "tokenize", "address", "train")
-    (planned,) = plan_grid(request, place, registry=registry)
+    (planned,) = plan_grid(tiny_request(baselines=False, beam_width=51), context, registry=registry)
+    assert planned.ready == ("embed", "tokenize", "address", "train", "measure")
+    (planned,) = plan_grid(request, context, registry=registry)
     assert planned.recorded
 
 
 CHILD = """
 import sys
 from pathlib import Path
-from tests.pipeline.test_grid import place_in, tiny_request
+from tests.pipeline.test_grid import context_in, tiny_request
 from tests.components import registry_of
 from tokbench.pipeline.grid import run_grid
 print("go", flush=True)
-run_grid(tiny_request(seeds=tuple(range(6))), place_in(Path(sys.argv[1])), registry=registry_of())
+run_grid(tiny_request(seeds=tuple(range(6))), context_in(Path(sys.argv[1])), registry=registry_of())
 """
 
 

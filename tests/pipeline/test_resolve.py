@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tokbench
 from tests.components import Hashed, registry_of
 from tokbench.cli.run import run_command
 from tokbench.errors import ConfigError, UnknownComponentError
-from tokbench.pipeline.resolve import Cell, Request, make_request, resolve
+from tokbench.pipeline.cell import Cell
+from tokbench.pipeline.resolve import Request, make_request, resolve
 
 
 def cells_of(**fields: Any) -> list[Cell]:
@@ -136,3 +139,19 @@ def test_the_command_line_and_python_have_the_same_defaults() -> None:
     assert {"beam_width", "profile", "protocol", "encoder", "generators", "baselines"} <= shared
     for name in shared - {"seeds"}:  # which is also filled by `--seeds N`
         assert typed[name] == Request.model_fields[name].default, name
+
+
+def test_one_name_stands_for_a_sequence_of_one() -> None:
+    one = make_request(datasets="tiny", tokenizers="cost", seeds=3, overrides="cost.levels=2")
+    assert (one.datasets, one.tokenizers, one.seeds) == (("tiny",), ("cost",), (3,))
+    assert one.overrides == ("cost.levels=2",)
+    assert one.encoder == "sentence-transformers"
+
+
+def test_python_names_every_field_of_a_request_with_its_default() -> None:
+    asked = inspect.signature(tokbench.run).parameters
+    for name, field in Request.model_fields.items():
+        default = asked[name].default
+        assert field.is_required() == (default is inspect.Parameter.empty), name
+        assert field.is_required() or default == field.default, name
+        assert f"        {name}: " in (tokbench.run.__doc__ or ""), name

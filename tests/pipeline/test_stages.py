@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.components import Echo, EchoModel, Hashed, Letters, Tiny
-from tokbench.api import Runtime
+from tokbench.api import GeneratorModel, Runtime
 from tokbench.errors import ContractError
 from tokbench.pipeline import stages
 from tokbench.types import Beams, SemanticIds, Sequences
@@ -17,7 +17,7 @@ from tokbench.types import Beams, SemanticIds, Sequences
 RUNTIME = Runtime()
 DATASET = Tiny().load(runtime=RUNTIME)
 SPLIT = stages.split(DATASET, "leave-one-out")
-X = stages.embed(DATASET, Letters(), RUNTIME)
+X = stages.embed(DATASET.texts, Letters(), RUNTIME)
 IDS = SemanticIds(np.arange(12, dtype=np.int32).reshape(12, 1), (12,))
 
 
@@ -43,14 +43,20 @@ class Says(Hashed):
         return self.value
 
 
-class Proposes(EchoModel):
-    """A model that returns what it is told to."""
+class Proposes(Echo):
+    """A generator whose models return what it is told to."""
 
     def __init__(self, value: Any) -> None:
+        super().__init__()
         self.value = value
 
+    def restore(self, state: Any, ids: SemanticIds) -> GeneratorModel:
+        return Answers(self.value)
+
+
+class Answers(EchoModel):
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Any:
-        return self.value
+        return self.order
 
 
 def nan_in_row(row: int) -> Any:
@@ -62,14 +68,14 @@ def nan_in_row(row: int) -> Any:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (nan_in_row(4), "NaN or infinity for 1 of 12 items, the first 4 .item 'i4'."),
+        (nan_in_row(4), "NaN or infinity for 1 of 12 texts, the first is row 4 .text 'i4'."),
         (np.ones((11, 3), np.float32), r"expected an array \[12, D\], found an array \[11, 3\]"),
         ([[1.0]] * 12, "found list"),
     ],
 )
 def test_wrong_embeddings_are_named(value: Any, words: str) -> None:
     with pytest.raises(ContractError, match=words):
-        stages.embed(DATASET, Returns(value), RUNTIME)
+        stages.embed(DATASET.texts, Returns(value), RUNTIME)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,10 @@ def test_wrong_codes_are_named(value: Any, words: str) -> None:
         stages.tokenize(catalog, Says(value), 0, RUNTIME)
 
 
+def generated(value: Any) -> Beams:
+    return stages.generate(Proposes(value), {}, IDS, SPLIT.test.histories, 3, RUNTIME)
+
+
 def beams(codes: Any, scores: Any) -> Beams:
     shape = (8, len(codes), 1)
     rows = np.broadcast_to(np.asarray(codes)[:, None], shape)
@@ -98,19 +108,20 @@ def beams(codes: Any, scores: Any) -> Beams:
     [
         ("text", "expected Beams, found str"),
         (beams([0, 1, 2, 3], [0, -1, -2, -3]), r"expected codes \[8, up to 3, 1\]"),
-        (beams([0, 0], [0, -1]), "expected distinct tuples in a row, found a repeat in row 0"),
-        (beams([0, 1], [-1, 0]), "scores that never rise"),
+        (beams([0, 0], [0, -1]), "expected distinct tuples in a row, found .0. again in row 0"),
+        (beams([0, 1], [-1, 0]), r"scores that never rise along a row, found in row 0 .-1.0, 0.0"),
         (beams([0, 1], [0, np.nan]), "scores that never rise"),
+        (beams([0], [np.nan]), "scores that never rise"),
     ],
 )
 def test_wrong_beams_are_named(value: Any, words: str) -> None:
     with pytest.raises(ContractError, match=words):
-        stages.generate(Proposes(value), SPLIT.test.histories, IDS, 3, RUNTIME)
+        generated(value)
 
 
 def test_padding_is_no_repeat() -> None:
     value = beams([3, -1, -1], [0, -np.inf, -np.inf])
-    assert stages.generate(Proposes(value), SPLIT.test.histories, IDS, 3, RUNTIME) is value
+    assert generated(value) is value
 
 
 def test_a_generator_must_return_a_model() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -15,8 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tokbench.errors import StoreError
-from tokbench.pipeline.store import (
-    Store,
+from tokbench.pipeline.files import (
     read_arrays,
     read_table,
     read_weights,
@@ -24,6 +24,7 @@ from tokbench.pipeline.store import (
     write_table,
     write_weights,
 )
+from tokbench.pipeline.store import Store
 from tokbench.types import Catalog
 
 
@@ -49,7 +50,7 @@ def test_a_built_artifact_is_found_again_with_its_facts(tmp_path: Path) -> None:
     assert (found.folder / "value.txt").read_text() == "one"
 
 
-@pytest.mark.parametrize("harm", ["change", "remove", "manifest"])
+@pytest.mark.parametrize("harm", ["change", "remove", "manifest", "facts", "swap"])
 def test_a_damaged_artifact_is_detected_and_built_again(tmp_path: Path, harm: str) -> None:
     store = Store(tmp_path)
     folder = store.obtain("embed", "k", write_text("one")).folder
@@ -57,6 +58,11 @@ def test_a_damaged_artifact_is_detected_and_built_again(tmp_path: Path, harm: st
         (folder / "value.txt").write_text("onE")
     elif harm == "remove":
         (folder / "value.txt").unlink()
+    elif harm == "facts":
+        (folder / "facts.json").write_text('{"said": "two"}')
+    elif harm == "swap":  # an honest artifact, but of another key
+        shutil.rmtree(folder)
+        store.obtain("embed", "other", write_text("other")).folder.rename(folder)
     else:
         (folder / "manifest.json").write_text("{")
     assert store.find("embed", "k") is None
@@ -77,6 +83,7 @@ def test_a_builder_that_fails_leaves_no_artifact(tmp_path: Path) -> None:
     assert store.find("embed", "k") is None
     store.obtain("embed", "k", write_text("whole"))
     assert sorted(p.name for p in store.folder("embed", "k").iterdir()) == [
+        "facts.json",
         "manifest.json",
         "value.txt",
     ]

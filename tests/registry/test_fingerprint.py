@@ -12,9 +12,8 @@ import pytest
 from tokbench.api import Component
 from tokbench.registry.fingerprint import fingerprint
 from tokbench.registry.registry import Entry
+from tokbench.registry.source import ROOT
 from tokbench.tokenizers.cost import Cost
-from tokbench.tokenizers.random import Random
-from tokbench.tokenizers.rqvae import RqVae
 
 HALVES = """
 from tokbench.tokenizers.cost import Cost
@@ -62,18 +61,32 @@ def test_a_file_more_counts_and_its_name_too(package: Path) -> None:
     assert len(seen) == 3
 
 
-@pytest.mark.parametrize("ancestor", [Cost, RqVae])
-def test_the_version_of_a_built_in_ancestor_counts(
-    package: Path, monkeypatch: pytest.MonkeyPatch, ancestor: type[Component]
+@pytest.mark.parametrize(
+    ("module", "counts"),
+    [
+        ("tokenizers/cost", True),
+        ("tokenizers/rqvae", True),  # which cost derives from
+        ("nn/quantizer/fit", True),  # which rqvae imports when it trains
+        ("tokenizers/hierarchical_kmeans", False),
+        ("types", False),
+    ],
+)
+def test_code_that_is_imported_from_tokbench_counts(
+    package: Path, monkeypatch: pytest.MonkeyPatch, module: str, counts: bool
 ) -> None:
+    read, target = Path.read_text, ROOT / "tokbench" / f"{module}.py"
     before = fingerprint(theirs())
-    monkeypatch.setattr(ancestor, "version", 99)
-    assert fingerprint(theirs()) != before
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **k: read(path, **k) + "\nX = 1\n" * (path == target)
+    )
+    assert (fingerprint(theirs()) != before) == counts
 
 
-def test_other_built_ins_do_not_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(theirs())
-    monkeypatch.setattr(Random, "version", 99)
+def test_comments_in_what_is_imported_do_not_count(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, before = Path.read_text, fingerprint(theirs())
+    monkeypatch.setattr(Path, "read_text", lambda path, **k: read(path, **k) + "\n# remark\n")
     assert fingerprint(theirs()) == before
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import registry_of
-from tests.pipeline.test_grid import place_in, tiny_request
+from tests.pipeline.test_grid import context_in, tiny_request
 from tokbench.pipeline.grid import run_grid
 from tokbench.registry.registry import build_registry
 
@@ -41,7 +41,10 @@ WAYS = {
         "expected codes in [0, 4) at level 1, found codes from 4 to 4",
     ),
     "negative": ("return SemanticIds(np.full((n, 1), -1), (4,))", "found codes from -1 to -1"),
-    "nan": ("return SemanticIds(np.full((n, 1), np.nan), (4,))", "found codes from -2147483648"),
+    "nan": (
+        "return SemanticIds(np.full((n, 1), np.nan), (4,))",
+        "nan of float64 is no int32: round it",
+    ),
     "writes": ("catalog.embeddings[0] = 0", "read-only"),
 }
 
@@ -55,7 +58,7 @@ def test_only_its_own_row_fails(tmp_path: Path, body: str, words: str) -> None:
     registry = registry_of()
     registry.add(entry)
     request = tiny_request(tokenizers=("bad", "hashed"), baselines=False)
-    bad, good = run_grid(request, place_in(tmp_path), registry=registry)
+    bad, good = run_grid(request, context_in(tmp_path), registry=registry)
     assert (bad.status, good.status) == ("failed", "done")
     assert bad.error is not None
     assert words in bad.error

@@ -10,7 +10,7 @@ import pytest
 
 from tests.components import Echo, EchoModel
 from tests.pipeline.test_grid import run_tiny
-from tokbench.api import Runtime
+from tokbench.api import GeneratorModel, Runtime
 from tokbench.errors import ContractError
 from tokbench.pipeline import stages
 from tokbench.scoring import decoding
@@ -84,14 +84,21 @@ class Short(EchoModel):
 @pytest.mark.parametrize(("model", "fails"), [(EchoModel, False), (Short, True)])
 def test_a_search_that_is_not_exhaustive_is_named(model: Any, fails: bool) -> None:
     queries = Queries(np.arange(2), Sequences.of([[0], [1]]), np.array([1, 2]))
-    made = model(TUPLES)
-    beams = made.generate(queries.histories, width=2, runtime=Runtime())
+    beams = EchoModel(TUPLES).generate(queries.histories, width=2, runtime=Runtime())
+
+    class Searches(Echo):
+        def restore(self, state: Any, ids: SemanticIds) -> GeneratorModel:
+            made: GeneratorModel = model(TUPLES)
+            return made
+
+    def exhausted() -> Any:
+        return stages.exhaust(Searches(), {}, IDS, beams, queries, Runtime())
+
     if fails:
         with pytest.raises(ContractError, match="all 4 tuples at full width"):
-            stages.exhaust(made, queries, beams, IDS, Runtime())
+            exhausted()
     else:
-        figures = stages.exhaust(made, queries, beams, IDS, Runtime())
-        assert figures["decoding/exhaustive/recall@10"].tolist() == [1.0, 1.0]
+        assert exhausted()["decoding/exhaustive/recall@10"].tolist() == [1.0, 1.0]
 
 
 class Exhaustive(Echo):
@@ -101,7 +108,7 @@ class Exhaustive(Echo):
     exact_at_full_width = True
 
 
-def test_the_line_compares_only_generators_that_say_so(tmp_path: Path) -> None:
+def test_the_pipeline_compares_only_generators_that_say_so(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, ("generator", Exhaustive), generators=("exhaustive", "echo"),
                        baselines=False)  # fmt: skip
     said, silent = (record.outcome for record in records)

@@ -57,7 +57,7 @@ def test_the_decoder_it_keeps_reconstructs_the_embeddings(cls: type[RqVae], blob
         assert left < 0.75 * np.square(catalog.embeddings - catalog.embeddings.mean(axis=0)).sum()
         layers = [(16, 32), (32, 16), (16, 8), (8, 16), (16, 32), (32, 16)]
         assert runtime.kept["parameters"] == 16 * 8 + sum(a * b + b for a, b in layers)
-        figures = stages.measure_own_decoder(ids, catalog.embeddings, cls.name, runtime)
+        figures = stages.measure_own_decoder(ids, catalog, cls.of(), 0, runtime)
         assert figures["intrinsic/decoder/explained"] > 0.25
 
 

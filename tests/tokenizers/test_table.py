@@ -12,7 +12,8 @@ import pytest
 from tests.components import registry_of
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError, DatasetError
-from tokbench.pipeline.resolve import Cell, make_request, resolve
+from tokbench.pipeline.cell import Cell
+from tokbench.pipeline.resolve import make_request, resolve
 from tokbench.tokenizers.table import Table
 from tokbench.types import Catalog, SemanticIds
 

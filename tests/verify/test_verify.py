@@ -17,7 +17,7 @@ import pytest
 
 from tests.pipeline.test_grid import run_tiny
 from tokbench.cli import main
-from tokbench.pipeline.executor import STAGES
+from tokbench.pipeline.stages import CHAIN
 from tokbench.report.overview import page
 from tokbench.schema.record import Packed, read_records
 from tokbench.scoring.metrics import CUTOFFS, Ties
@@ -70,8 +70,8 @@ def test_honest_records_have_no_findings(results: Path) -> None:
     assert verify.verify(results) == []
 
 
-def test_what_verify_expects_is_what_the_line_writes() -> None:
-    assert verify.COSTS == STAGES
+def test_what_verify_expects_is_what_the_pipeline_writes() -> None:
+    assert CHAIN == ("embed", "tokenize", "address", "train", "generate")
     assert recount.CUTOFFS == CUTOFFS
     assert get_args(Ties) == recount.TIES
 

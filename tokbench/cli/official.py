@@ -101,6 +101,6 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
 
 def _downloads() -> Path:
     """Where downloaded files are kept."""
-    from tokbench.pipeline.grid import default_place
+    from tokbench.pipeline.context import default_cache
 
-    return default_place().cache / "downloads"
+    return default_cache() / "downloads"

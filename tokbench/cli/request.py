@@ -10,8 +10,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from tokbench.pipeline.grid import FileCell
-    from tokbench.pipeline.resolve import Cell
+    from tokbench.pipeline.cell import Cell
+    from tokbench.pipeline.file_cells import FileCell
     from tokbench.registry.registry import Registry
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -116,7 +116,7 @@ def cells_of(file: Path | None, fields: dict[str, Any], registry: Registry) -> l
 
 def file_cells_of(file: Path, fields: dict[str, Any], registry: Registry) -> list[FileCell]:
     """The cells of a grid file with the points they stand for."""
-    from tokbench.pipeline.grid import file_cells
+    from tokbench.pipeline.file_cells import file_cells
     from tokbench.schema.grid_file import read_grid_file
 
     return file_cells(file, read_grid_file(file), fields, registry)

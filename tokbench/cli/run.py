@@ -12,11 +12,11 @@ import click
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
 
 if TYPE_CHECKING:
-    from tokbench.pipeline.executor import Place
-    from tokbench.pipeline.resolve import Cell
+    from tokbench.pipeline.cell import Cell
+    from tokbench.pipeline.context import RunContext
     from tokbench.registry.registry import Registry
 
-PLACE = [
+WHERE = [
     click.option("--results", type=click.Path(file_okay=False, path_type=Path),
                  default=Path("results"), show_default=True, help="Where records are written."),
     click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
@@ -35,7 +35,7 @@ FILE = click.argument(
 
 @click.command("run", short_help="Run a grid of cells, one record each.")
 @FILE
-@with_options([*REQUEST, *PLACE])
+@with_options([*REQUEST, *WHERE])
 def run_command(file: Path | None, **options: Any) -> int:
     """Run a grid of cells: datasets x tokenizers x policies x generators x seeds.
 
@@ -44,16 +44,18 @@ def run_command(file: Path | None, **options: Any) -> int:
     again.
     """
     from tokbench.cli.board import print_board
-    from tokbench.cli.notices import notices
+    from tokbench.cli.callbacks import printing
     from tokbench.pipeline.grid import run_cells
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
-    cells, place, registry = _prepared(file, options)
+    cells, context, registry = _prepared(file, options)
     try:
-        with notices(jobs) as told:
-            records = run_cells(cells, place, registry, notices=told, jobs=jobs, threads=threads)
+        with printing(jobs) as callbacks:
+            records = run_cells(
+                cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads
+            )
     except KeyboardInterrupt:
-        click.echo(f"interrupted: finished stages are kept, resume with:\n  {place.command}",
+        click.echo(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
                    err=True)  # fmt: skip
         return 130
     print_board(records)
@@ -62,30 +64,32 @@ def run_command(file: Path | None, **options: Any) -> int:
         click.echo(f"failed: {record.spec.tokenizer.label}: {record.error}", err=True)
     if failed:
         click.echo(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
-                   f"  {place.command}", err=True)  # fmt: skip
+                   f"  {context.command}", err=True)  # fmt: skip
     return 1 if failed else 0
 
 
 @click.command("plan", short_help="Say what a run would do.")
 @FILE
-@with_options([*REQUEST, *PLACE])
+@with_options([*REQUEST, *WHERE])
 def plan_command(file: Path | None, **options: Any) -> None:
     """Say what a run of FILE or of these options would do, and which stages are already there."""
     from rich.markup import escape
     from rich.table import Table
 
     from tokbench.cli.screen import screen
-    from tokbench.pipeline.executor import STAGES
-    from tokbench.pipeline.grid import plan_cells
+    from tokbench.pipeline.plan import plan_cells
+    from tokbench.pipeline.stages import STORED
 
     for name in ("jobs", "threads"):  # so that `plan` takes the words of `run`
         del options[name]
-    wanted, place, registry = _prepared(file, options)
-    cells = plan_cells(wanted, place, registry)
-    table = Table("dataset", "tokenizer", "policy", "generator", "seed", *STAGES, "record")
+    wanted, context, _ = _prepared(file, options)
+    cells = plan_cells(wanted, context)
+    stages = [stage.name for stage in STORED]
+    table = Table("dataset", "tokenizer", "policy", "generator", "seed", *stages, "record")
     for cell in cells:
         spec = cell.spec
-        marks = ["ready" if stage in cell.ready else "to do" for stage in STAGES]
+        marks = ["ready" if stage in cell.ready else "to do" if stage in cell.stages else "-"
+                 for stage in stages]  # fmt: skip
         table.add_row(escape(spec.dataset.label), escape(spec.tokenizer.label),
                       spec.collision_policy, escape(spec.generator.label), spec.seeds, *marks,
                       "there" if cell.recorded else "to do")  # fmt: skip
@@ -97,34 +101,21 @@ def plan_command(file: Path | None, **options: Any) -> None:
     console.print(f"{len(cells)} cells, {missing} to run, profile {wanted[0].spec.profile}")
 
 
-def _prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], Place, Registry]:
-    """Options to cells, a place to run them and the components at hand."""
-    from dataclasses import replace
-
+def _prepared(
+    file: Path | None, options: dict[str, Any]
+) -> tuple[list[Cell], RunContext, Registry]:
+    """Options to cells, the context to run them in and the components at hand."""
     from tokbench.cli.progress import progress
-    from tokbench.pipeline.grid import default_place
+    from tokbench.pipeline.context import RunContext, default_cache
+    from tokbench.pipeline.environment import find_device
     from tokbench.registry.registry import build_registry
 
     registry = build_registry(options.pop("plugins"))
-    place = default_place(options.pop("results"))
-    cache, device = options.pop("cache"), options.pop("device")
-    place = replace(
-        place,
-        cache=cache or place.cache,
-        device=_device(device),
+    context = RunContext(
+        results=options.pop("results"),
+        cache=options.pop("cache") or default_cache(),
+        device=find_device(options.pop("device")),
         progress=progress(),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
-    return cells_of(file, request_fields(options, file), registry), place, registry
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise click.BadParameter(f"device {name!r} cannot be used: {error}") from error
-    return name
+    return cells_of(file, request_fields(options, file), registry), context, registry

@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from tokbench.errors import ConfigError
+
 
 def peak_memory_mb() -> float:
     """The process's highest resident memory so far, in MB; 0 where the system does not say."""
@@ -35,6 +37,19 @@ def device_peak_mb(device: str) -> float | None:
     import torch
 
     return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+
+
+def find_device(name: str) -> str:
+    """The torch device of that name; `auto` is a GPU where there is one. Raises ConfigError."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {name!r} cannot be used: {error}") from error
+    return name
 
 
 def cores() -> int:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tokbench.api import Metric
-from tokbench.pipeline import stages
-from tokbench.schema.record import Cost, Outcome, Packed, figures_of, pack_placement
+from tokbench.api import Metric, Score
+from tokbench.pipeline.files import Arrays
+from tokbench.schema.record import Outcome, Packed, figures_of, pack_placement
 from tokbench.scoring import decoding
+from tokbench.scoring.placement import place
 from tokbench.scoring.query_facts import item_frequency, query_facts
 from tokbench.scoring.splits import Split
 from tokbench.stats.bootstrap import bootstrap
-from tokbench.types import Beams, Dataset, Floats, SemanticIds, digest
-
-State = dict[str, NDArray[Any]]
+from tokbench.types import Beams, Dataset, Floats, SemanticIds
 
 
 class Made(NamedTuple):
@@ -26,22 +24,25 @@ class Made(NamedTuple):
     embeddings: Floats
     raw: SemanticIds  # as the tokenizer made them
     ids: SemanticIds  # after the collision policy
-    state: State
+    state: Arrays
     beams: Beams
     measures: dict[str, float]  # intrinsic figures of `raw`
     told: dict[str, float]  # `parameters` and decoder figures, where the tokenizer tells
-    searched: dict[str, NDArray[Any]]  # beam against exhaustive search, [S] each
-    costs: dict[str, Cost]
+    searched: Arrays  # beam against exhaustive search, [S] each
+    digests: dict[str, str]
     curves: dict[str, list[dict[str, float]]]
 
 
 def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[Metric]) -> Outcome:
     """place and score, and what follows from the data alone."""
     test, raw, ids = split.test, made.raw, made.ids
-    placement = stages.place(made.beams, ids, test.targets)
+    placement = place(made.beams, ids, test.targets)
     longest = decoding.shared_prefix(made.beams, ids, test.targets)
-    figures = stages.score(placement, ids, made.embeddings, metrics)
-    figures |= raw_collisions(raw) | made.measures | decoding.survival(longest, ids.levels)
+    figures: dict[str, Score] = {}
+    for metric in metrics:
+        figures |= metric.score(placement, ids, made.embeddings)
+    figures |= raw_collisions(raw) | made.measures
+    figures |= decoding.survival(longest, ids.levels)
     figures |= {name: value for name, value in made.told.items() if name != "parameters"}
     facts = query_facts(dataset, split) | {"shared_prefix": longest}
     frequency = np.sort(item_frequency(dataset, split))[::-1]
@@ -49,7 +50,7 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
         users=len(test),
         items=len(dataset.item_ids),
         interactions=len(dataset.interactions.items),
-        digests=digests_of(made, dataset, split),
+        digests={"dataset": dataset.digest(), "split": split.digest(), **made.digests},
         figures=figures_of(figures, intervals_of(figures))
         | figures_of(made.searched, intervals_of(made.searched)),
         placement=pack_placement(placement),
@@ -75,24 +76,6 @@ def sizes_of(made: Made, split: Split) -> dict[str, int]:
     return sizes
 
 
-def digests_of(made: Made, dataset: Dataset, split: Split) -> dict[str, str]:
-    """Content digests of the data and of what each stage produced."""
-    return {
-        "dataset": dataset.digest(),
-        "split": split.digest(),
-        "embed": digest(made.embeddings),
-        "tokenize": made.raw.digest(),
-        "address": made.ids.digest(),
-        "train": state_digest(made.state),
-        "generate": digest(made.beams),
-    }
-
-
-def state_digest(state: State) -> str:
-    """Content digest of a model's named arrays."""
-    return digest(tuple((name, state[name]) for name in sorted(state)))
-
-
 def raw_collisions(ids: SemanticIds) -> dict[str, float]:
     """Collision figures of the tokenizer itself, before the collision policy."""
     _, _, sizes = ids.groups()
@@ -102,7 +85,7 @@ def raw_collisions(ids: SemanticIds) -> dict[str, float]:
     }
 
 
-def intervals_of(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
+def intervals_of(figures: Mapping[str, Score]) -> dict[str, tuple[float, float]]:
     """95 % bootstrap intervals over users, one resampling for all figures."""
     names = [name for name, value in figures.items() if isinstance(value, np.ndarray)]
     if not names:

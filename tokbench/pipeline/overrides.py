@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tokbench.errors import ConfigError, listed
 from tokbench.registry.registry import Entry
@@ -18,7 +17,7 @@ class Overrides:
     component of the request has is an error.
     """
 
-    def __init__(self, given: Mapping[tuple[str, str], Any]) -> None:
+    def __init__(self, given: Mapping[tuple[str, str], object]) -> None:
         self._given = dict(given)
         self._used: set[tuple[str, str]] = set()
         self._seen: dict[str, set[str]] = {}
@@ -26,7 +25,7 @@ class Overrides:
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Overrides:
         """Overrides from `scope.option=value` texts."""
-        given: dict[tuple[str, str], Any] = {}
+        given: dict[tuple[str, str], object] = {}
         for text in texts:
             target, equals, value = text.partition("=")
             scope, dot, option = target.partition(".")
@@ -38,12 +37,12 @@ class Overrides:
             given[scope, option] = _parsed(value)
         return cls(given)
 
-    def options_for(self, kind: str, entry: Entry) -> dict[str, Any]:
+    def options_for(self, kind: str, entry: Entry) -> dict[str, object]:
         """The overridden options of one component."""
         fields = entry.cls.Config.model_fields
         self._seen.setdefault(kind, set()).update(fields)
         self._seen.setdefault(entry.name, set()).update(fields)
-        chosen = {}
+        chosen: dict[str, object] = {}
         for (scope, option), value in self._given.items():
             if (scope == kind and option in fields) or scope == entry.name:
                 chosen[option] = value
@@ -66,10 +65,10 @@ class Overrides:
             )
 
 
-def _parsed(value: str) -> Any:
+def _parsed(value: str) -> object:
     """Lists, objects, null and booleans as json; everything else as text for pydantic to type."""
     try:
-        parsed = json.loads(value)
+        parsed: object = json.loads(value)
     except ValueError:
         return value
     return value if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) else parsed

@@ -12,16 +12,17 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from tokbench.api import Component, DatasetSource
+from tokbench.api import Component, Config, DatasetSource, Encoder, Generator, Tokenizer
 from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
+from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.overrides import Overrides
-from tokbench.registry.registry import Entry, Registry
+from tokbench.registry.registry import KINDS, Entry, Registry
 from tokbench.schema.run_spec import (
     BASELINE_TOKENIZER,
     BASELINES,
@@ -50,6 +51,13 @@ class Request(Frozen):
     baselines: bool = True
     overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def one_is_a_sequence_of_one(cls, given: object, info: ValidationInfo) -> object:
+        """`tokenizers="cost"` and `seeds=1` mean a sequence of one."""
+        several = info.field_name and get_origin(cls.model_fields[info.field_name].annotation)
+        return (given,) if several is tuple and isinstance(given, str | int) else given
+
     def seed_pairs(self) -> list[tuple[int, int]]:
         """(tokenizer seed, generator seed) of every repetition."""
         if not (self.tokenizer_seeds or self.generator_seeds):
@@ -74,18 +82,6 @@ def make_request(**fields: Any) -> Request:
         raise ConfigError(f"request: {'; '.join(findings)}; fields: {allowed}") from error
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A RunSpec with the live components it names."""
-
-    spec: RunSpec
-    dataset: Any
-    encoder: Any
-    tokenizer: Any
-    generator: Any
-    public: bool  # False when a single plugin file takes part: such a row is marked
-
-
 def resolve(request: Request, registry: Registry) -> list[Cell]:
     """Every cell of the grid, checked and complete, baselines first.
 
@@ -98,20 +94,19 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
                 f"unknown collision policy {policy!r}; allowed: {listed(list(POLICIES))}"
             )
 
-    def build(kind: str, text: str) -> _Built:
-        return _build(kind, text, request.profile, overrides, registry)
-
-    datasets = [_dataset(name, registry, build) for name in request.datasets]
-    encoder = build("encoder", request.encoder)
-    tokenizers = [build("tokenizer", text) for text in request.tokenizers]
-    generators = [build("generator", text) for text in request.generators]
+    builder = _Builder(registry, request.profile, overrides)
+    datasets = [builder.dataset(name) for name in request.datasets]
+    encoder = builder.build(Encoder, request.encoder)
+    tokenizers = [builder.build(Tokenizer, text) for text in request.tokenizers]
+    generators = [builder.build(Generator, text) for text in request.generators]
     overrides.check_all_used()
 
-    rows: list[tuple[_Built, str, _Built, tuple[int, int]]] = []
+    rows: list[tuple[_Built[Tokenizer], str, _Built[Generator], tuple[int, int]]] = []
     if request.baselines:
-        ids = _build("tokenizer", BASELINE_TOKENIZER, request.profile, Overrides({}), registry)
+        plain = _Builder(registry, request.profile, Overrides({}))
+        ids = plain.build(Tokenizer, BASELINE_TOKENIZER)
         for name in BASELINES:
-            generator = _build("generator", name, request.profile, Overrides({}), registry)
+            generator = plain.build(Generator, name)
             seeds = request.generator_axis() if name in TRAINED_BASELINES else (0,)
             rows += [(ids, "none", generator, (0, seed)) for seed in seeds]
     rows += itertools.product(
@@ -125,20 +120,23 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
     return list({cell.spec.run_id: cell for cell in cells}.values())
 
 
+C = TypeVar("C", bound=Component)
+
+
 @dataclass(frozen=True)
-class _Built:
+class _Built(Generic[C]):
     spec: ComponentSpec
-    component: Any
+    component: C
     public: bool
 
 
 def _cell(
     request: Request,
-    dataset: _Built,
-    encoder: _Built,
-    tokenizer: _Built,
+    dataset: _Built[DatasetSource],
+    encoder: _Built[Encoder],
+    tokenizer: _Built[Tokenizer],
     policy: str,
-    generator: _Built,
+    generator: _Built[Generator],
     seeds: tuple[int, int],
 ) -> Cell:
     spec = RunSpec(
@@ -153,14 +151,13 @@ def _cell(
         tokenizer_seed=seeds[0],
         generator_seed=seeds[1],
     )
-    parts = (dataset, encoder, tokenizer, generator)
     return Cell(
         spec=spec,
         dataset=dataset.component,
         encoder=encoder.component,
         tokenizer=tokenizer.component,
         generator=generator.component,
-        public=all(part.public for part in parts),
+        public=dataset.public and encoder.public and tokenizer.public and generator.public,
     )
 
 
@@ -170,11 +167,8 @@ def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _dataset(
-        name, registry, lambda kind, text: _build(kind, text, "paper", given, registry)
-    )
+    built = _Builder(registry, "paper", given).dataset(name)
     given.check_all_used()
-    assert isinstance(built.component, DatasetSource)
     return built.component
 
 
@@ -191,56 +185,69 @@ def find_component(
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _build(kind, text, profile, given, registry)
+    built = _Builder(registry, profile, given).build(KINDS[kind], text)
     given.check_all_used()
-    assert isinstance(built.component, Component)
     return built.component
 
 
-def _dataset(name: str, registry: Registry, build: Any) -> _Built:
-    """A dataset by its registered name, by path, or by its folder's name in a data folder."""
-    if name.partition(":")[0] in registry.names("dataset"):
-        built: _Built = build("dataset", name)
-        return built
-    folder = find_folder(name, data_roots())
-    if folder is not None:
-        built = build("dataset", f"folder:{folder.resolve()}")
-        return built
-    raise UnknownComponentError(
-        f"unknown dataset {name!r}: neither a folder nor one of "
-        f"{listed(registry.names('dataset'))}; name a folder that holds items.jsonl and "
-        "sequences.jsonl, or set TOKBENCH_DATA to the folder above it"
-    )
+@dataclass(frozen=True)
+class _Builder:
+    """Makes the components that a request names."""
+
+    registry: Registry
+    profile: str
+    overrides: Overrides
+
+    def dataset(self, name: str) -> _Built[DatasetSource]:
+        """A dataset by its registered name, by path, or by its folder's name in a data folder."""
+        if name.partition(":")[0] in self.registry.names("dataset"):
+            return self.build(DatasetSource, name)
+        folder = find_folder(name, data_roots())
+        if folder is not None:
+            return self.build(DatasetSource, f"folder:{folder.resolve()}")
+        raise UnknownComponentError(
+            f"unknown dataset {name!r}: neither a folder nor one of "
+            f"{listed(self.registry.names('dataset'))}; name a folder that holds items.jsonl and "
+            "sequences.jsonl, or set TOKBENCH_DATA to the folder above it"
+        )
+
+    def build(self, base: type[C], text: str) -> _Built[C]:
+        """The component that `NAME`, `NAME:PRESET` or `NAME:PATH` (where it has the option `path`)
+        names, overrides applied."""
+        kind = next(kind for kind, cls in KINDS.items() if cls is base)
+        name, _, preset = text.partition(":")
+        entry = self.registry.get(kind, name)
+        options = _options(kind, entry, self.profile, preset)
+        options |= self.overrides.options_for(kind, entry)
+        component = entry.cls(checked_config(kind, entry, options))
+        assert isinstance(component, base)
+        config = component.config.model_dump(mode="json", exclude=locations(entry.cls))
+        spec = ComponentSpec(
+            name=component.label if isinstance(component, DatasetSource) else name,
+            label=label_of(component, entry, self.profile),
+            config=config,
+            fingerprint=entry.fingerprint,
+            inputs=_input_digests(component),
+        )
+        return _Built(spec=spec, component=component, public=entry.origin != "file")
 
 
-def _build(kind: str, text: str, profile: str, overrides: Overrides, registry: Registry) -> _Built:
-    """The component that `NAME`, `NAME:PRESET` or `NAME:PATH` (where it has the option `path`)
-    names, overrides applied."""
-    name, _, preset = text.partition(":")
-    entry = registry.get(kind, name)
+def _options(kind: str, entry: Entry, profile: str, preset: str) -> dict[str, object]:
+    """The options of a profile, and of a preset or a path on top."""
     presets = entry.cls.presets
     options = dict(presets.get(profile, {}))
-    if preset and "path" in entry.cls.Config.model_fields and preset not in presets:
-        options["path"] = preset
-    elif preset:
-        if preset not in presets:
-            near = difflib.get_close_matches(preset, presets)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(
-                f"{kind} {name!r} has no preset {preset!r}{hint}; its presets: {listed([*presets])}"
-            )
-        options |= presets[preset]
-    options |= overrides.options_for(kind, entry)
-    component = entry.cls(checked_config(kind, entry, options))
-    config = component.config.model_dump(mode="json", exclude=locations(entry.cls))
-    spec = ComponentSpec(
-        name=component.label if isinstance(component, DatasetSource) else name,
-        label=label_of(component, entry, profile),
-        config=config,
-        fingerprint=entry.fingerprint,
-        inputs=_input_digests(component),
-    )
-    return _Built(spec=spec, component=component, public=entry.origin != "file")
+    if preset in presets:
+        return options | dict(presets[preset])
+    if preset and "path" in entry.cls.Config.model_fields:
+        return options | {"path": preset}
+    if preset:
+        near = difflib.get_close_matches(preset, presets)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"{kind} {entry.name!r} has no preset {preset!r}{hint}; its presets: "
+            f"{listed([*presets])}"
+        )
+    return options
 
 
 def locations(cls: type[Component]) -> set[str]:
@@ -252,7 +259,7 @@ def locations(cls: type[Component]) -> set[str]:
     }
 
 
-def _input_digests(component: Any) -> dict[str, str]:
+def _input_digests(component: Component) -> dict[str, str]:
     inputs: Sequence[Path] = list(getattr(component, "inputs", tuple)())
     digests = {}
     for path in inputs:
@@ -285,7 +292,7 @@ def label_of(component: Component, entry: Entry, profile: str) -> str:
     return best[1]
 
 
-def checked_config(kind: str, entry: Entry, options: Mapping[str, Any]) -> Any:
+def checked_config(kind: str, entry: Entry, options: Mapping[str, object]) -> Config:
     """The component's Config; pydantic's findings become one ConfigError sentence."""
     fields = entry.cls.Config.model_fields
     try:

@@ -1,32 +1,42 @@
-"""The stages between a dataset and its figures: pure functions, each checking what comes back.
+"""The pipeline as a table: `STAGES`, at the end of this file, and the pure function of each stage.
 
-    embed -> tokenize -> address -> train -> generate -> place -> score
-                      '-> measure            '-> exhaust
+    texts, encoder -> embed -> catalog -> tokenize -> address -> train -> generate
+                                              '-> measure                    '-> exhaust
 
-They receive component instances and values; which component, where results are kept and how long
-it takes is the business of `run`. A component that breaks its contract is named in a
-ContractError: expected, found, remedy.
+Stages receive component instances and values; where a value is kept, which process computes it and
+how long it takes is the business of tokbench/pipeline/executor.py. What comes before (load, split)
+and after (place, score: tokbench/pipeline/outcome.py) takes milliseconds and is not stored. A
+component that breaks its contract is named in a ContractError: expected, found, remedy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tokbench.api import Encoder, Generator, GeneratorModel, Metric, Runtime, Tokenizer
+from tokbench.api import Encoder, Generator, Runtime, Tokenizer
 from tokbench.errors import ContractError
+from tokbench.pipeline import files
+from tokbench.pipeline.contracts import (
+    check_beams,
+    check_embeddings,
+    check_ids,
+    check_model,
+    described,
+)
+from tokbench.pipeline.files import Arrays
+from tokbench.schema.run_spec import canonical_digest
 from tokbench.scoring import collisions, decoding, intrinsic, splits
-from tokbench.scoring.placement import name_groups, repeated
-from tokbench.scoring.placement import place as place_beams
 from tokbench.types import (
     Beams,
     Catalog,
     Dataset,
     Floats,
     Histories,
-    Placement,
     Queries,
     SemanticIds,
     Sequences,
@@ -40,55 +50,58 @@ def split(dataset: Dataset, protocol: str) -> splits.Split:
     return PROTOCOLS[protocol](dataset)
 
 
-def embed(dataset: Dataset, encoder: Encoder, runtime: Runtime) -> Floats:
-    """Embeddings of the item texts, float32 [N, D], finite."""
-    found: Any = encoder.encode(dataset.texts, runtime=runtime)
-    name, n = f"encoder {encoder.name!r}", len(dataset.texts)
-    if not (isinstance(found, np.ndarray) and found.ndim == 2 and len(found) == n):
-        raise ContractError(name, expected=f"an array [{n}, D]", found=described(found))
-    broken = np.flatnonzero(~np.isfinite(found).all(axis=1))
-    if len(broken):
-        raise ContractError(
-            name,
-            expected="finite embeddings",
-            found=f"NaN or infinity for {len(broken)} of {n} items, the first {broken[0]} "
-            f"(item {dataset.item_ids[broken[0]]!r})",
-            remedy="look at that item's text with `tokbench plan`, or use another encoder",
-        )
-    return np.ascontiguousarray(found, dtype=np.float32)
+def sources(dataset: Dataset, held_out: splits.Split) -> dict[str, object]:
+    """What stages take of the data, by the names that the table uses."""
+    return {
+        "item_ids": dataset.item_ids,
+        "texts": dataset.texts,
+        "categories": dataset.categories,
+        "histories": held_out.histories,
+        "training_rows": held_out.histories.train,
+        "test": held_out.test,
+        "test_histories": held_out.test.histories,
+    }
 
 
 def catalog(dataset: Dataset, embeddings: Floats, train: Sequences | None) -> Catalog:
-    """What a tokenizer sees; `train` only if it asks for interactions."""
+    """What a tokenizer sees of a whole dataset; `train` only if it asks for interactions."""
     return Catalog(dataset.item_ids, dataset.texts, embeddings, dataset.categories, train)
+
+
+def embed(texts: tuple[str, ...], encoder: Encoder, runtime: Runtime) -> Floats:
+    """Embeddings of the item texts, float32 [N, D], finite."""
+    found = encoder.encode(texts, runtime=runtime)
+    return check_embeddings(found, texts, f"encoder {encoder.name!r}")
 
 
 def tokenize(seen: Catalog, tokenizer: Tokenizer, seed: int, runtime: Runtime) -> SemanticIds:
     """Codes for every item, checked for shape, type and range."""
-    ids: Any = tokenizer.tokenize(seen, seed=seed, runtime=runtime)
-    check_ids(ids, len(seen), f"tokenizer {tokenizer.name!r}")
-    assert isinstance(ids, SemanticIds)
-    return ids
+    ids = tokenizer.tokenize(seen, seed=seed, runtime=runtime)
+    return check_ids(ids, len(seen), f"tokenizer {tokenizer.name!r}")
 
 
-def check_ids(ids: Any, items: int, name: str) -> None:
-    """Raise ContractError unless `ids` is a SemanticIds of `items` rows with codes in range."""
-    if not isinstance(ids, SemanticIds):
-        raise ContractError(name, expected="SemanticIds", found=described(ids))
-    if len(ids) != items:
-        raise ContractError(name, expected=f"{items} rows of codes", found=f"{len(ids)}")
-    for level, size in enumerate(ids.level_sizes):
-        column = ids.codes[:, level]
-        if items and not (column.min() >= 0 and column.max() < size):
-            raise ContractError(
-                name,
-                expected=f"codes in [0, {size}) at level {level + 1}",
-                found=f"codes from {column.min()} to {column.max()}",
-                remedy="level_sizes gives the number of codes of each level",
-            )
+def measure_own_decoder(
+    ids: SemanticIds, seen: Catalog, tokenizer: Tokenizer, seed: int, runtime: Runtime
+) -> dict[str, float]:
+    """What a tokenizer told by `runtime.keep`: `parameters`, and `intrinsic/NAME` figures of its
+    own decoder; {} where it told nothing."""
+    if not runtime.kept:
+        return {}
+    tuples, _, _ = ids.groups()
+    x_hat: Any = runtime.kept["decode"](tuples)
+    shape = (len(tuples), seen.embeddings.shape[1])
+    if not (isinstance(x_hat, np.ndarray) and x_hat.shape == shape and np.isfinite(x_hat).all()):
+        raise ContractError(
+            f"tokenizer {tokenizer.name!r}",
+            expected=f"finite reconstructions {list(shape)} from the decoder it keeps",
+            found=described(x_hat),
+        )
+    measured = intrinsic.measure_decoder("decoder", x_hat.astype(np.float32), ids, seen.embeddings)
+    figures = {f"intrinsic/{figure}": value for figure, value in measured.items()}
+    return figures | {"parameters": float(runtime.kept["parameters"])}
 
 
-def address(ids: SemanticIds, embeddings: Floats, policy: str) -> SemanticIds:
+def address(ids: SemanticIds, embeddings: Floats, policy: str, runtime: Runtime) -> SemanticIds:
     """The ids under which items are generated, after the collision policy."""
     return collisions.address(ids, embeddings, policy)
 
@@ -100,50 +113,48 @@ def train(
     generator: Generator,
     seed: int,
     runtime: Runtime,
-) -> GeneratorModel:
-    """A trained generator."""
-    model: Any = generator.train(seen, histories, ids, seed=seed, runtime=runtime)
-    if not isinstance(model, GeneratorModel):
-        name = f"generator {generator.name!r}"
-        raise ContractError(name, expected="a GeneratorModel from train", found=described(model))
-    return model
+) -> Arrays:
+    """The state of a trained generator: everything that `restore` needs, as named arrays."""
+    model = generator.train(seen, histories, ids, seed=seed, runtime=runtime)
+    return check_model(model, f"generator {generator.name!r}").state()
 
 
 def generate(
-    model: GeneratorModel, histories: Sequences, ids: SemanticIds, width: int, runtime: Runtime
+    generator: Generator,
+    state: Arrays,
+    ids: SemanticIds,
+    histories: Sequences,
+    width: int,
+    runtime: Runtime,
 ) -> Beams:
     """The best `width` code tuples for each history, checked: existing, distinct, in order."""
-    beams: Any = model.generate(histories, width=width, runtime=runtime)
-    name = f"model {type(model).__name__!r}"
-    if not isinstance(beams, Beams):
-        raise ContractError(name, expected="Beams", found=described(beams))
-    shape = (len(histories), ids.levels)
-    if (len(beams), beams.codes.shape[2]) != shape or beams.codes.shape[1] > width:
-        raise ContractError(
-            name,
-            expected=f"codes [{shape[0]}, up to {width}, {shape[1]}]",
-            found=f"codes {list(beams.codes.shape)}",
-        )
-    rising = beams.scores[:, 1:] > beams.scores[:, :-1]
-    if np.isnan(beams.scores).any() or rising.any():
-        raise ContractError(name, expected="scores that never rise along a row", found="others")
-    _, groups = name_groups(ids, beams.codes)
-    repeats = repeated(groups) & (beams.codes >= 0).all(axis=2)
-    if repeats.any():
-        row = int(np.flatnonzero(repeats.any(axis=1))[0])
-        raise ContractError(
-            name, expected="distinct tuples in a row", found=f"a repeat in row {row}"
-        )
-    return beams
+    model = generator.restore(state, ids)
+    beams = model.generate(histories, width=width, runtime=runtime)
+    return check_beams(beams, len(histories), ids, width, f"model {type(model).__name__!r}")
+
+
+def measure(
+    ids: SemanticIds,
+    embeddings: Floats,
+    categories: tuple[str, ...] | None,
+    train: Sequences,
+    runtime: Runtime,
+) -> dict[str, float]:
+    """Intrinsic measures of a tokenizer's codes before the policy, by `intrinsic/NAME`."""
+    with runtime.progress.track("measure", total=1) as advance:
+        found = intrinsic.measure(ids, embeddings, categories, train)
+        advance()
+    return {f"intrinsic/{name}": value for name, value in found.items()}
 
 
 def exhaust(
-    model: GeneratorModel,
-    queries: Queries,
-    beams: Beams,
+    generator: Generator,
+    state: Arrays,
     ids: SemanticIds,
+    beams: Beams,
+    queries: Queries,
     runtime: Runtime,
-) -> dict[str, Any]:
+) -> Arrays:
     """The beams of a sample of queries against a search of all tuples (scoring/decoding.py): arrays
     [S] by name, none where the catalogue is too large.
 
@@ -155,11 +166,11 @@ def exhaust(
     if not len(rows):
         return {}
     histories = Sequences.of([queries.histories[int(row)] for row in rows])
-    exact = generate(model, histories, ids, tuples, runtime)
+    exact = generate(generator, state, ids, histories, tuples, runtime)
     ranked = np.isfinite(exact.scores).sum(axis=1)
     if (ranked < tuples).any():
         raise ContractError(
-            f"model {type(model).__name__!r}",
+            f"generator {generator.name!r}",
             expected=f"all {tuples} tuples at full width",
             found=f"{ranked.min()} of them for a query",
             remedy="leave exact_at_full_width False",
@@ -168,52 +179,61 @@ def exhaust(
     return decoding.against_exhaustive(some, exact, ids, queries.targets[rows])
 
 
-def measure(
-    ids: SemanticIds, embeddings: Floats, dataset: Dataset, train: Sequences
-) -> dict[str, float]:
-    """Intrinsic measures of a tokenizer's codes before the policy, by `intrinsic/NAME`."""
-    found = intrinsic.measure(ids, embeddings, dataset.categories, train)
-    return {f"intrinsic/{name}": value for name, value in found.items()}
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline.
+
+    `inputs` name what `run` takes, in its order, a Runtime behind them: other stages, `sources`,
+    fields of the run's spec. An artifact's key is the digest of name, version and the digests of
+    the inputs: raise `version` when the code gives other values (tests/test_versions.py says
+    when). `save` and `load` keep the value in a folder; a stage without them (its `run` takes no
+    Runtime) is made afresh wherever it is needed. `tell(value, *inputs, runtime)` gives figures
+    that are not part of the value, off the clock. `only_for`: generators that have this stage.
+    """
+
+    name: str
+    version: int
+    inputs: tuple[str, ...]
+    run: Callable[..., Any]
+    save: Callable[[Path, Any], None] | None = None
+    load: Callable[[Path], Any] | None = None
+    tell: Callable[..., dict[str, float]] | None = None
+    only_for: Callable[[Generator], bool] | None = None
 
 
-def measure_own_decoder(
-    ids: SemanticIds, embeddings: Floats, name: str, runtime: Runtime
-) -> dict[str, float]:
-    """What a tokenizer told by `runtime.keep`: `parameters`, and `intrinsic/NAME` figures of its
-    own decoder; {} where it told nothing."""
-    if not runtime.kept:
-        return {}
-    tuples, _, _ = ids.groups()
-    x_hat: Any = runtime.kept["decode"](tuples)
-    shape = (len(tuples), embeddings.shape[1])
-    if not (isinstance(x_hat, np.ndarray) and x_hat.shape == shape and np.isfinite(x_hat).all()):
-        raise ContractError(
-            f"tokenizer {name!r}",
-            expected=f"finite reconstructions {list(shape)} from the decoder it keeps",
-            found=described(x_hat),
-        )
-    measured = intrinsic.measure_decoder("decoder", x_hat.astype(np.float32), ids, embeddings)
-    figures = {f"intrinsic/{figure}": value for figure, value in measured.items()}
-    return figures | {"parameters": float(runtime.kept["parameters"])}
+# fmt: off
+STAGES = (
+    #     name     version  inputs, in the order in which the function takes them
+    Stage("embed",    1, ("texts", "encoder"),
+          embed, files.write_table, files.read_table),
+    Stage("catalog",  1, ("item_ids", "texts", "embed", "categories", "visible_interactions"),
+          Catalog),
+    Stage("tokenize", 1, ("catalog", "tokenizer", "tokenizer_seed"),
+          tokenize, files.write_ids, files.read_ids, tell=measure_own_decoder),
+    Stage("address",  1, ("tokenize", "embed", "collision_policy"),
+          address, files.write_ids, files.read_ids),
+    Stage("train",    1, ("catalog", "histories", "address", "generator", "generator_seed"),
+          train, files.write_weights, files.read_weights),
+    Stage("generate", 1, ("generator", "train", "address", "test_histories", "beam_width"),
+          generate, files.write_beams, files.read_beams),
+    Stage("measure",  1, ("tokenize", "embed", "categories", "training_rows"),
+          measure, files.write_figures, files.read_figures),
+    Stage("exhaust",  1, ("generator", "train", "address", "generate", "test"),
+          exhaust, files.write_arrays, files.read_arrays,
+          only_for=lambda generator: generator.exact_at_full_width),
+)
+# fmt: on
+STAGE = {stage.name: stage for stage in STAGES}
+STORED = tuple(stage for stage in STAGES if stage.save)
+# Stages whose values others take: a record has their digests, and always their costs.
+CHAIN = tuple(stage.name for stage in STORED if any(stage.name in other.inputs for other in STAGES))
 
 
-def place(beams: Beams, ids: SemanticIds, targets: Any) -> Placement:
-    """Where each target landed."""
-    return place_beams(beams, ids, targets)
+def stages_of(generator: Generator) -> list[Stage]:
+    """The stages of a run with this generator, each behind those it takes from."""
+    return [stage for stage in STAGES if stage.only_for is None or stage.only_for(generator)]
 
 
-def score(
-    placement: Placement, ids: SemanticIds, embeddings: Floats, metrics: Sequence[Metric]
-) -> dict[str, Any]:
-    """Every figure of every metric: arrays [Q] or floats, by name."""
-    figures: dict[str, Any] = {}
-    for metric in metrics:
-        figures |= metric.score(placement, ids, embeddings)
-    return figures
-
-
-def described(value: Any) -> str:
-    """A short description of an unexpected value for an error message."""
-    if isinstance(value, np.ndarray):
-        return f"an array {list(value.shape)} of {value.dtype}"
-    return f"{type(value).__name__}"
+def key_of(stage: Stage, digests: Mapping[str, object]) -> str:
+    """The key of a stage's artifact from the digests of its inputs."""
+    return canonical_digest([stage.name, stage.version, [digests[name] for name in stage.inputs]])

@@ -1,12 +1,11 @@
 """Content-addressed artifacts on disk: atomic, locked across processes, verified by digest.
 
-    ROOT/<stage>/<key>/            the artifact's files and manifest.json
+    ROOT/<stage>/<key>/            the artifact's files, facts.json and manifest.json
     ROOT/locks/<stage>-<key>       one writer per key
     ROOT/partial/<stage>-<key>/    being written; renamed into place when complete
 
 A process killed at any moment leaves either a complete artifact or a partial folder, which the
-next writer of that key clears. Nothing stored here is ever executed on loading: arrays are npz and
-npy without pickle, weights are safetensors, the rest is json.
+next writer of that key clears. tokbench/pipeline/files.py has what is in an artifact.
 """
 
 from __future__ import annotations
@@ -15,24 +14,23 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
-from numpy.typing import NDArray
 
 from tokbench.errors import StoreError
 
 MANIFEST = "manifest.json"
+FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
 class Artifact:
     """A complete artifact: its folder, what its builder said about it, and whether it was built
-    just now."""
+    just now. `facts`: see `Worker` in tokbench/pipeline/executor.py."""
 
     folder: Path
     facts: dict[str, Any]
@@ -53,14 +51,15 @@ class Store:
         return self.root / stage / key
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The artifact, if it is there and undamaged."""
+        """The artifact, if it is there, undamaged, and the one of that stage and key."""
         folder = self.folder(stage, key)
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            intact = all(
+            intact = (manifest["stage"], manifest["key"]) == (stage, key) and all(
                 _sha256(folder / name) == expected for name, expected in manifest["files"].items()
             )
-            return Artifact(folder, manifest["facts"], built=False) if intact else None
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8")) if intact else {}
+            return Artifact(folder, facts, built=False) if intact else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -94,8 +93,9 @@ class Store:
             shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
         facts = build(partial)
+        (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
-        text = json.dumps({"stage": stage, "key": key, "files": files, "facts": facts}, indent=1)
+        text = json.dumps({"stage": stage, "key": key, "files": files}, indent=1)
         with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
@@ -108,56 +108,3 @@ class Store:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Store named arrays of numbers as `arrays.npz`."""
-    assert not any(array.dtype.hasobject for array in arrays.values()), "numbers only, no objects"
-    named: dict[str, Any] = dict(arrays)
-    np.savez_compressed(folder / "arrays.npz", **named)
-
-
-def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of `write_arrays`; refuses pickled objects."""
-    with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def write_table(folder: Path, table: NDArray[Any]) -> None:
-    """Store one large array as `table.npy`, uncompressed, so that it can be mapped."""
-    np.save(folder / "table.npy", table, allow_pickle=False)
-
-
-def read_table(folder: Path) -> NDArray[Any]:
-    """The array of `write_table`, read-only and mapped: pages come from the file as they are used,
-    and the system may drop them again, so a table larger than memory can be worked through."""
-    return np.asarray(np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False))
-
-
-def write_figures(folder: Path, figures: Mapping[str, float]) -> None:
-    """Store named numbers as `figures.json`."""
-    (folder / "figures.json").write_text(json.dumps(dict(figures), indent=1), encoding="utf-8")
-
-
-def read_figures(folder: Path) -> dict[str, float]:
-    """The numbers of `write_figures`, bit for bit; {} where there are none."""
-    path = folder / "figures.json"
-    figures: dict[str, float] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return figures
-
-
-def write_weights(folder: Path, state: Mapping[str, NDArray[Any]]) -> None:
-    """Store a model's state as `weights.safetensors`."""
-    from safetensors.numpy import save_file
-
-    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / WEIGHTS)
-
-
-def read_weights(folder: Path) -> dict[str, NDArray[Any]]:
-    """The state of `write_weights`."""
-    from safetensors.numpy import load_file
-
-    return dict(load_file(folder / WEIGHTS))
-
-
-WEIGHTS = "weights.safetensors"

@@ -179,7 +179,7 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _register(registry: Registry, plugin: str, origin: str, load: Callable[[], Any]) -> None:
+def _register(registry: Registry, plugin: str, origin: str, load: Callable[[], object]) -> None:
     """Load one plugin in a manager of its own and add what its hooks return.
 
     Isolation is the point: whatever a stranger's module raises becomes a Failure, and so does one
@@ -202,7 +202,7 @@ def _register(registry: Registry, plugin: str, origin: str, load: Callable[[], A
             registry.add(Entry(kind, cls.name, cls, plugin, origin))
 
 
-def _offered(module: Any, plugin: str) -> list[tuple[str, Any]]:
+def _offered(module: object, plugin: str) -> list[tuple[str, Any]]:
     """What the hooks of a module return, with the kind each hook is for."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -224,7 +224,7 @@ def _patience() -> float:
         return PATIENCE
 
 
-def _fault(kind: str, cls: Any) -> str:
+def _fault(kind: str, cls: object) -> str:
     """Why `cls` cannot be a component of that kind; empty when it can."""
     base = KINDS[kind]
     if not (isinstance(cls, type) and issubclass(cls, base)):

@@ -25,18 +25,17 @@ DECODING_WORDS = (
 
 def cost_sheets(records: Sequence[Record]) -> list[Sheet]:
     """A sheet per board, a row per method."""
-    heads = ("tokenizer", "policy", "generator", "tokenize s", "train s", "generate s", "users/s",
-             "sequences/s", "host MB", "device MB", "tokenizer parameters", "generator parameters",
-             "tokens per item", "hardware")  # fmt: skip
-    return [
-        Sheet(
-            str(title_of(table)),
-            heads,
-            tuple((*method, *_cost_cells(group)) for method, group in finished(table).items()),
-            COST_WORDS,
-        )
-        for table in tables(records)
-    ]
+    sheets = []
+    for table in tables(records):
+        done = finished(table)
+        each = [record.provenance.costs for group in done.values() for record in group]
+        stages = list(dict.fromkeys(stage for costs in each for stage in costs))  # in their order
+        heads = ("tokenizer", "policy", "generator", *(f"{stage} s" for stage in stages),
+                 "users/s", "sequences/s", "host MB", "device MB", "tokenizer parameters",
+                 "generator parameters", "tokens per item", "hardware")  # fmt: skip
+        rows = tuple((*method, *_cost_cells(group, stages)) for method, group in done.items())
+        sheets.append(Sheet(str(title_of(table)), heads, rows, COST_WORDS))
+    return sheets
 
 
 def costs_of(record: Record) -> dict[str, float]:
@@ -61,7 +60,7 @@ def costs_of(record: Record) -> dict[str, float]:
     return found
 
 
-def _cost_cells(records: Sequence[Record]) -> tuple[Cell, ...]:
+def _cost_cells(records: Sequence[Record], stages: Sequence[str]) -> tuple[Cell, ...]:
     each = [costs_of(record) for record in records]
 
     def mean(name: str, digits: int | None = None) -> Cell:
@@ -70,7 +69,7 @@ def _cost_cells(records: Sequence[Record]) -> tuple[Cell, ...]:
 
     hardware = sorted({record.provenance.environment.get("device", "") for record in records})
     return (
-        *(mean(f"{stage}_seconds", 1) for stage in ("tokenize", "train", "generate")),
+        *(mean(f"{stage}_seconds", 1) for stage in stages),
         mean("users_per_second"), mean("sequences_per_second"), mean("host_mb"), mean("device_mb"),
         mean("tokenizer_parameters"), mean("generator_parameters"), mean("tokens_per_item"),
         ", ".join(hardware),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from tokbench.errors import ConfigError, listed
 from tokbench.scoring.metrics import CUTOFFS
@@ -29,7 +30,7 @@ class _Closed(BaseModel):
 
     @field_validator("figure", "figures", check_fields=False)
     @classmethod
-    def known_figure(cls, given: Any) -> Any:
+    def known_figure(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
         """Recall or NDCG at a cutoff that records hold."""
         for name in [given] if isinstance(given, str) else given:
             if name not in FIGURES:
@@ -176,7 +177,7 @@ TABLES: dict[str, type[_Closed]] = {
 }  # fmt: skip
 
 
-def _finding(item: Any) -> str:
+def _finding(item: ErrorDetails) -> str:
     """One of pydantic's findings as `table: field ...`, rows counted from 1."""
     where: Sequence[str | int] = item["loc"]
     words = " ".join(str(part + 1) if isinstance(part, int) else f"[{part}]" for part in where[:-1])

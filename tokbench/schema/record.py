@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tokbench.api import Score
 from tokbench.errors import RecordError
 from tokbench.schema.run_spec import RunSpec, canonical_digest
 from tokbench.types import Placement, SemanticIds
@@ -219,7 +220,7 @@ def find_record(results: Path, spec: RunSpec) -> Record | None:
 
 
 def figures_of(
-    scored: Mapping[str, Any], intervals: Mapping[str, tuple[float, float]]
+    scored: Mapping[str, Score], intervals: Mapping[str, tuple[float, float]]
 ) -> dict[str, Figure]:
     """Figures from per-user arrays (their mean, with an interval) and single values."""
     figures: dict[str, Figure] = {}

@@ -67,7 +67,7 @@ class RunSpec(Frozen):
         return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}"
 
 
-def canonical_digest(value: Any) -> str:
+def canonical_digest(value: object) -> str:
     """sha256 of json with sorted keys and no spaces."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokbench.pipeline import stages
+from tokbench.pipeline.contracts import described
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Dataset
 
@@ -18,7 +19,7 @@ def loads_a_dataset(subject: Subject) -> str:
     subject.require(
         isinstance(data, Dataset),
         expected="a Dataset",
-        found=stages.described(data),
+        found=described(data),
         remedy="return tokbench.Dataset(...)",
     )
     for what, ids in (("item", data.item_ids), ("user", data.user_ids)):

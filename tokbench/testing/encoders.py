@@ -5,12 +5,11 @@ Axes: N texts, D embedding width.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from tokbench.errors import TokbenchError
 from tokbench.pipeline import stages
+from tokbench.pipeline.contracts import described
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Floats
@@ -36,7 +35,7 @@ def shape_and_type(subject: Subject) -> str:
 def same_texts_same_vectors(subject: Subject) -> str:
     """The same texts give the same vectors, twice over and within one call."""
     one = _standard(subject)
-    two = stages.embed(DATASET, subject.build(), subject.runtime)
+    two = stages.embed(DATASET.texts, subject.build(), subject.runtime)
     subject.require(
         np.array_equal(one, two),
         expected="the vectors of the first time",
@@ -44,7 +43,7 @@ def same_texts_same_vectors(subject: Subject) -> str:
         remedy="fix the seed of whatever is random, and switch dropout off",
     )
     texts = DATASET.texts[:24] * 2
-    doubled = stages.embed(replace(DATASET, texts=texts), subject.build(), subject.runtime)
+    doubled = stages.embed(texts, subject.build(), subject.runtime)
     apart = float(np.abs(doubled[:24] - doubled[24:]).max())
     subject.require(
         apart <= CLOSE,
@@ -58,7 +57,7 @@ def same_texts_same_vectors(subject: Subject) -> str:
 def awkward_texts(subject: Subject) -> str:
     """Empty, long, foreign and broken lines of text get finite vectors."""
     texts = (*DATASET.texts[: -len(AWKWARD)], *AWKWARD)
-    stages.embed(replace(DATASET, texts=texts), subject.build(), subject.runtime)
+    stages.embed(texts, subject.build(), subject.runtime)
     return ""
 
 
@@ -71,7 +70,7 @@ def single_text(subject: Subject) -> str:
     subject.require(
         np.ndim(found) == 2 and len(found) == 1,
         expected="an array [1, D]",
-        found=stages.described(found),
+        found=described(found),
         remedy="keep the axis of texts",
     )
     return ""
@@ -91,7 +90,7 @@ def _standard(subject: Subject) -> Floats:
 
     def embed() -> Floats:
         encoder.encode = watched  # `stages.embed` casts: look before it does
-        return stages.embed(DATASET, encoder, subject.runtime)
+        return stages.embed(DATASET.texts, encoder, subject.runtime)
 
     found: Floats = subject.once("standard", embed)
     return found

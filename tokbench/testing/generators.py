@@ -12,7 +12,8 @@ import numpy as np
 
 from tokbench.api import GeneratorModel
 from tokbench.pipeline import stages
-from tokbench.pipeline.store import read_weights, write_weights
+from tokbench.pipeline.contracts import check_beams, check_model
+from tokbench.pipeline.files import read_weights, write_weights
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Beams, Sequences, digest
@@ -94,7 +95,9 @@ RULES: tuple[Rule, ...] = (
 
 
 def _train(subject: Subject) -> GeneratorModel:
-    return stages.train(CATALOG, SPLIT.histories, IDS, subject.build(), 0, subject.runtime)
+    generator = subject.build()
+    model = generator.train(CATALOG, SPLIT.histories, IDS, seed=0, runtime=subject.runtime)
+    return check_model(model, subject.name)
 
 
 def _trained(subject: Subject) -> GeneratorModel:
@@ -109,7 +112,8 @@ def _beams(
     width: int = WIDTHS[0],
     histories: Sequences = SPLIT.test.histories,
 ) -> Beams:
-    return stages.generate(model, histories, IDS, width, subject.runtime)
+    beams = model.generate(histories, width=width, runtime=subject.runtime)
+    return check_beams(beams, len(histories), IDS, width, subject.name)
 
 
 def _difference(one: Beams, two: Beams) -> str:
@@ -122,7 +126,7 @@ def _difference(one: Beams, two: Beams) -> str:
 
 
 def _require_valid(subject: Subject, beams: Beams) -> None:
-    """What `stages.generate` leaves to the placement: padding, and tuples that exist."""
+    """What `check_beams` leaves to the placement: padding, and tuples that exist."""
     padding = (beams.codes == -1).all(axis=2)
     known = {tuple(row) for row in IDS.codes.tolist()}
     invented = [row for row in beams.codes[~padding].tolist() if tuple(row) not in known]

@@ -20,7 +20,8 @@ from tokbench.errors import CollapseError, ConfigError
 from tokbench.ids.code_table import CodeTable
 from tokbench.ids.formats import read_table, write_table
 from tokbench.pipeline import stages
-from tokbench.pipeline.store import read_arrays, write_arrays
+from tokbench.pipeline.contracts import check_ids, described
+from tokbench.pipeline.files import read_arrays, write_arrays
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
 from tokbench.types import Catalog, SemanticIds, digest
@@ -129,10 +130,10 @@ def unseen_items(subject: Subject) -> str:
         and np.issubdtype(codes.dtype, np.integer)
         and codes.shape == (len(seen), len(sizes)),
         expected=f"integer codes [{len(seen)}, {len(sizes)}] from fit(...).encode(embeddings)",
-        found=stages.described(codes),
+        found=described(codes),
         remedy="return what tokenize puts into SemanticIds",
     )
-    stages.check_ids(SemanticIds(codes, sizes), len(seen), subject.name)
+    check_ids(SemanticIds(codes, sizes), len(seen), subject.name)
     return f"{len(seen) - len(part)} new items coded"
 
 

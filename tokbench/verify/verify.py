@@ -17,14 +17,14 @@ import numpy as np
 
 from tokbench.api import Progress, Quiet
 from tokbench.errors import RecordError, listed
+from tokbench.pipeline.stages import CHAIN
 from tokbench.report.overview import page
 from tokbench.schema.record import Outcome, Record, read_record
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
 from tokbench.verify.facts import fact_reasons
 
-COSTS = ("embed", "tokenize", "address", "train", "generate")
-DIGESTS = {"dataset", "split", *COSTS}
+DIGESTS = {"dataset", "split", *CHAIN}
 ARRAYS = {"position", "ahead", "group"}
 EXACT = 1e-12  # two ways to add the same numbers differ by less
 
@@ -87,7 +87,7 @@ def _record_reasons(record: Record) -> Iterator[str]:
         return
     if record.error:
         yield f"done, yet with an error: {record.error}"
-    absent = [stage for stage in COSTS if stage not in record.provenance.costs]
+    absent = [stage for stage in CHAIN if stage not in record.provenance.costs]
     if absent:
         yield f"no cost of {listed(absent)}"
     damaged = sorted(

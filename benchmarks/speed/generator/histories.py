@@ -54,9 +54,9 @@ def meaningful(*, small: bool) -> Work:
     runtime = Runtime()
     toy = Toy().load(runtime=runtime)
     dataset = toy if small else load(lambda: toy)
-    catalog = stages.catalog(dataset, stages.embed(dataset, Tfidf(), runtime), None)
+    catalog = stages.catalog(dataset, stages.embed(dataset.texts, Tfidf(), runtime), None)
     ids = stages.tokenize(catalog, HierarchicalKMeans(), 0, runtime)
-    ids = stages.address(ids, catalog.embeddings, "nearest-free")
+    ids = stages.address(ids, catalog.embeddings, "nearest-free", runtime)
     return Work(dataset.name, stages.split(dataset, "leave-one-out"), catalog, ids)
 
 

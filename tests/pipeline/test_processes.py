@@ -1,4 +1,4 @@
-"""Cells in several processes: the same records, shared stages once, deaths that spoil one cell."""
+"""Stages in several processes: the same records, shared stages once, deaths that spoil one cell."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from tests.components import Failing, Hashed, registry_of
-from tests.pipeline.test_grid import place_in, tiny_request
+from tests.pipeline.test_grid import context_in, tiny_request
 from tokbench.api import Runtime
 from tokbench.errors import WorkerError
-from tokbench.pipeline.executor import Notices
+from tokbench.pipeline.context import Callbacks
 from tokbench.pipeline.grid import run_grid
-from tokbench.pipeline.parallel import _next, _Task
-from tokbench.pipeline.resolve import make_request, resolve
+from tokbench.pipeline.resolve import make_request
 from tokbench.schema.record import Record, read_records
 from tokbench.types import Catalog, SemanticIds
 
@@ -31,6 +30,16 @@ class Deadly(Hashed):
 
     def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
         os._exit(7)
+
+
+class Killed(Hashed):
+    """Is killed, as by a system that has run out of memory."""
+
+    name = "killed"
+
+    def tokenize(self, catalog: Catalog, *, seed: int, runtime: Runtime) -> SemanticIds:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive")
 
 
 class Sealed(Hashed):
@@ -47,7 +56,7 @@ def run_twice(folder: Path, *extra: Any, jobs: int = 2, **fields: Any) -> list[l
     """In one process, and in `jobs`."""
     request, registry = tiny_request(**fields), registry_of(*extra)
     return [
-        run_grid(request, place_in(folder / name), registry=registry, jobs=n, threads=1)
+        run_grid(request, context_in(folder / name), registry=registry, jobs=n, threads=1)
         for name, n in (("serial", 1), ("parallel", jobs))
     ]
 
@@ -72,14 +81,16 @@ def test_processes_change_no_outcome_and_share_stages(tmp_path: Path) -> None:
 def test_a_worker_that_dies_spoils_its_cell_alone(tmp_path: Path) -> None:
     heard: list[str] = []
     records = run_grid(
-        tiny_request(tokenizers=("hashed", "deadly", "hashed:wide"), baselines=False),
-        place_in(tmp_path),
-        registry=registry_of(("tokenizer", Deadly)),
-        notices=Notices(cell_done=lambda record, path: heard.append(record.run_id)),
+        tiny_request(tokenizers=("hashed", "deadly", "killed", "hashed:wide"), baselines=False),
+        context_in(tmp_path),
+        registry=registry_of(("tokenizer", Deadly), ("tokenizer", Killed)),
+        callbacks=Callbacks(cell_done=lambda record, path: heard.append(record.run_id)),
         jobs=2,
     )
-    assert [record.status for record in records] == ["done", "failed", "done"]
-    assert records[1].error == "its worker process died at the stage tokenize (exit code 7)"
+    assert [record.status for record in records] == ["done", "failed", "failed", "done"]
+    died = "its worker process died at the stage tokenize"
+    assert records[1].error == f"{died} (exit code 7)"
+    assert str(records[2].error).startswith(f"{died} (ended by SIGKILL; memory may have run out")
     assert sorted(heard) == sorted(record.run_id for record in records)
 
 
@@ -87,32 +98,11 @@ def test_what_cannot_be_sent_is_said_before_anything_runs(tmp_path: Path) -> Non
     with pytest.raises(WorkerError, match=r"sealed on tiny cannot be sent .* without --jobs"):
         run_grid(
             tiny_request(tokenizers=("hashed", "sealed")),
-            place_in(tmp_path),
+            context_in(tmp_path),
             registry=registry_of(("tokenizer", Sealed)),
             jobs=2,
         )
     assert not (tmp_path / "results").exists()
-
-
-class FakeWorker:
-    """Somebody at a task."""
-
-    def __init__(self, task: _Task) -> None:
-        self.task = task
-
-
-def test_a_cell_waits_for_the_stage_that_another_is_about_to_build() -> None:
-    request = tiny_request(
-        tokenizers=("hashed", "hashed:wide"), generator_seeds=(0, 1), baselines=False
-    )
-    tasks = [_Task(cell) for cell in resolve(request, registry_of())]
-    first, twin, other, _ = tasks  # the first two differ in the generator's seed only
-    crew: Any = [FakeWorker(first)]
-    assert _next(tasks[1:], crew) is None, "all need the embeddings"
-    first.finished.add("embed")
-    assert _next(tasks[1:], crew) is other, "its twin needs the codes"
-    first.finished |= {"tokenize", "address"}
-    assert _next(tasks[1:], crew) is twin
 
 
 PLUGIN = '''
@@ -131,13 +121,11 @@ def register_tokenizers():
 '''
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) -> None:
-    plugin = tmp_path / "sleepy.py"
-    plugin.write_text(PLUGIN)
+def start(plugin: Path, folder: Path) -> subprocess.Popen[str]:
+    """A run in a session of its own, as soon as a worker is at the plugin's tokenizer."""
     words = ["run", "--plugin", str(plugin), "-t", "sleepy", "--seeds", "2", "--jobs", "2",
              "--dataset", "toy", "--encoder", "tfidf", "--no-baselines",
-             "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c")]  # fmt: skip
+             "--results", str(folder / "r"), "--cache", str(folder / "c")]  # fmt: skip
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from tokbench.cli import main; sys.exit(main())",
          *words],
@@ -147,12 +135,33 @@ def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) 
     for line in child.stderr:
         if "embed: done" in line:  # a plugin's class has reached the worker
             break
+    return child
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_ends_all_processes_and_leaves_the_command(tmp_path: Path) -> None:
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(PLUGIN)
+    child = start(plugin, tmp_path)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to parent and workers
+    assert child.stderr is not None
     said = child.stderr.read()
     child.stderr.close()
     assert child.wait(timeout=30) == 130
     assert "resume with:\n  tokbench run --plugin" in said
     assert "Traceback" not in said
+    assert ended(child.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(PLUGIN)
+    child = start(plugin, tmp_path)
+    child.kill()
+    assert child.stderr is not None
+    child.stderr.close()
+    child.wait()
     assert ended(child.pid)
 
 
@@ -187,6 +196,6 @@ def test_a_request_of_one_job_starts_no_process(tmp_path: Path) -> None:
     request = make_request(datasets=("tiny",), tokenizers=("sealed",), generators=("echo",),
                            encoder="letters", baselines=False)  # fmt: skip
     (record,) = run_grid(
-        request, place_in(tmp_path), registry=registry_of(("tokenizer", Sealed)), jobs=1
+        request, context_in(tmp_path), registry=registry_of(("tokenizer", Sealed)), jobs=1
     )
     assert record.status == "done"

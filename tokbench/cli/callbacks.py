@@ -1,5 +1,5 @@
-"""What a running grid says: a line per stage and cell, and a bar over all cells where several run
-at once."""
+"""Callbacks that print: a line per stage and cell, and a bar over all cells where several run at
+once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tokbench.pipeline.executor import Notices
+    from tokbench.pipeline.context import Callbacks
     from tokbench.schema.record import Cost, Record
     from tokbench.schema.run_spec import RunSpec
 
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def notices(jobs: int) -> Iterator[Notices]:
+def printing(jobs: int) -> Iterator[Callbacks]:
     """Lines of one cell after another, or of several at once under a bar."""
     if jobs == 1:
         yield _in_turn()
@@ -31,9 +31,9 @@ def notices(jobs: int) -> Iterator[Notices]:
         yield _at_once(lambda line: click.echo(line, err=True), lambda done, total: None)
 
 
-def _in_turn() -> Notices:
+def _in_turn() -> Callbacks:
     """A heading per cell, its stages below it."""
-    from tokbench.pipeline.executor import Notices
+    from tokbench.pipeline.context import Callbacks
 
     def cell_started(number: int, total: int, spec: RunSpec) -> None:
         click.echo(f"[{number}/{total}] {_name(spec)} · {spec.profile}", err=True)
@@ -45,12 +45,12 @@ def _in_turn() -> Notices:
         lead = "  " if path else f"{_name(record.spec)}: "
         click.echo(lead + _result(record, path), err=True)
 
-    return Notices(cell_started, stage_done, cell_done)
+    return Callbacks(cell_started, stage_done, cell_done)
 
 
-def _at_once(say: Say, advance: Callable[[int, int], None]) -> Notices:
+def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
     """Every line names its cell, since lines of several cells mix."""
-    from tokbench.pipeline.executor import Notices
+    from tokbench.pipeline.context import Callbacks
 
     numbers: dict[str, str] = {}
     finished = 0
@@ -70,7 +70,7 @@ def _at_once(say: Say, advance: Callable[[int, int], None]) -> Notices:
         say(f"{numbers.get(record.run_id, _name(record.spec))}: {_result(record, path)}")
         advance(finished, 0)
 
-    return Notices(cell_started, stage_done, cell_done)
+    return Callbacks(cell_started, stage_done, cell_done)
 
 
 @contextmanager
