@@ -17,7 +17,8 @@ import numpy as np
 
 from tokbench.api import Progress, Quiet
 from tokbench.errors import RecordError, listed
-from tokbench.report.overview import page
+from tokbench.report.board import page
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Outcome, Record, read_record
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
@@ -203,7 +204,7 @@ def _board_findings(board: Path, records: list[Record]) -> Iterator[Finding]:
     if not board.is_file():
         return
     try:
-        expected = page(records)
+        expected = page(ResultSet(records))
     except Exception as error:  # a record with findings of its own may not make a board at all
         yield Finding(board, f"cannot be made from these records: {error!r}")
         return
