@@ -22,7 +22,7 @@ MEANS = {
     "generator parameters": "generator_parameters", "tokens per item": "tokens_per_item",
 }  # fmt: skip
 COLUMNS = (*METHOD, *(Column(f"{stage} s", "figure") for stage in STAGES),
-           *(Column(head, "figure") for head in MEANS), Column("hardware"))  # fmt: skip
+           *(Column(head, "count") for head in MEANS), Column("hardware"))  # fmt: skip
 
 
 def tables(results: ResultSet) -> list[Table]:

@@ -30,7 +30,7 @@ Content = tuple[tuple[Column, ...], tuple[tuple[Entry, ...], ...]]
 def values_table(grid: GridPoints) -> Content:
     """Every point of a figure with its seeds, mean and interval, or why it is a gap."""
     columns = (Column("panel"), Column("at"), Column("figure"), Column("seeds", "count"),
-               Column("mean", "figure"), Column("95 %", "interval"), Column("gap"))  # fmt: skip
+               Column("mean", "figure"), Column("95 %", "interval"))  # fmt: skip
     rows = []
     for point in grid.points:
         panel = next(panel for panel in grid.file.panels if panel.name == point.panel)
@@ -40,9 +40,9 @@ def values_table(grid: GridPoints) -> Content:
         )
         mean = grid.mean(point, panel.figure)
         found = (None, None) if mean is None else (mean.value, mean.interval)
-        rows.append((panel.name, at, panel.figure, grid.seeds(point), *found,
-                     grid.gaps.get(point, "")))  # fmt: skip
-    return columns, tuple(rows)
+        why = (grid.gaps.get(point, ""),) if grid.gaps else ()
+        rows.append((panel.name, at, panel.figure, grid.seeds(point), *found, *why))
+    return columns + (Column("gap"),) * bool(grid.gaps), tuple(rows)
 
 
 def paper_table(grid: GridPoints) -> Content:

@@ -80,9 +80,8 @@ def popularity_bounds(frequency: Ints) -> tuple[int, int]:
     total = falling.sum()
     held = np.cumsum(falling)
     head = falling[np.searchsorted(held, SHARE * total)]
-    values = np.unique(falling)
-    upto = np.array([falling[falling <= value].sum() for value in values])
-    fitting = values[upto <= SHARE * total]
+    values, counts = np.unique(falling, return_counts=True)
+    fitting = values[np.cumsum(values * counts) <= SHARE * total]
     return int(head), int(fitting.max(initial=-1))
 
 
