@@ -127,7 +127,7 @@ def test_no_recall_is_below_zero(row: Row) -> None:
 def test_the_command_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_tiny(tmp_path, baselines=False)
     assert main(["report", "overview", str(tmp_path / "results")]) == 0
-    assert "wants records on two datasets" in capsys.readouterr().err
+    assert "takes records on two datasets" in capsys.readouterr().err
 
 
 def test_it_stands_before_the_boards_and_on_the_first_page_of_a_site(

@@ -118,6 +118,6 @@ def test_the_command_says_when_there_is_nothing(
     run_tiny(tmp_path, baselines=False)
     words = ["report", "paper", str(tmp_path / "results")]
     assert main(words) == 0
-    assert "nothing to compare: these boards are of tiny" in capsys.readouterr().err
+    assert "there are records of (rows): tiny (1)" in capsys.readouterr().err
     assert main([*words, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []

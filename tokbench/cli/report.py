@@ -63,7 +63,7 @@ def _table_command(name: str) -> click.Command:
     @DATASET
     @FORMAT
     def command(source: Path, datasets: tuple[str, ...], form: str) -> None:
-        from tokbench.report.reports import make, missing
+        from tokbench.report.reports import make, nothing
         from tokbench.report.result_set import ResultSet
 
         if source.is_file():
@@ -74,11 +74,12 @@ def _table_command(name: str) -> click.Command:
         results = ResultSet.read(source, datasets)
         tables = make(name, results, form)
         if not tables:
-            click.echo(missing(name, results), err=True)
+            click.echo(nothing(name, results), err=True)
         show(tables, form)
 
-    text = f"{REPORTS[name]}\n\nSOURCE is a folder of records. [default: results]"
-    made: Callable[[Any], click.Command] = click.command(name, short_help=REPORTS[name], help=text)
+    shows, _ = REPORTS[name]
+    text = f"{shows}\n\nSOURCE is a folder of records. [default: results]"
+    made: Callable[[Any], click.Command] = click.command(name, short_help=shows, help=text)
     return made(command)
 
 

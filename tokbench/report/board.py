@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from tokbench.report.outcomes import CODE_LEVEL, FIGURES, HEADLINE
+from tokbench.report.outcomes import CODE_LEVEL, COLUMNS, FIGURES, HEADLINE
 from tokbench.report.overview import overview
 from tokbench.report.paper_layout import paper_layout
 from tokbench.report.result_set import Board, ResultSet
-from tokbench.report.rows import Row, method_of
+from tokbench.report.rows import STAGES, Row, method_of
 from tokbench.report.tables import METHOD, Column, Entry, Table, markdown
 
 NOTE = (
@@ -20,6 +20,7 @@ NOTE = (
     "over users and training runs, seeds averaged, Holm over all pairs, 5 %). "
     "dup.: share of items without a tuple of their own before the collision policy."
 )
+AXES = ("tokenizer", "generator", "rest")  # of stats/seeds.py
 
 
 def heading(figure: str) -> str:
@@ -65,11 +66,6 @@ json_tables = csv_tables
 def page(results: ResultSet) -> str:
     """The text of results/BOARD.md."""
     return markdown(markdown_tables(results))
-
-
-def missing(results: ResultSet) -> str:
-    """What to say where there is no board."""
-    return "no board: there is no record"
 
 
 def _of_board(board: Board) -> tuple[Table, Table]:
@@ -134,29 +130,25 @@ def runs_words(board: Board) -> str:
 
 def _full(board: Board) -> Table:
     title, family = board.title, board.family
-    shared: Mapping[str, Entry] = {
-        "dataset": title.dataset, "protocol": title.protocol, "profile": title.profile,
-        "encoder": title.encoder, "beam_width": title.beam_width,
-        "dataset_digest": title.dataset_digest,
-    }  # fmt: skip
-    columns = [*(Column(name) for name in shared), *METHOD, Column("seeds"), Column("users"),
-               Column("hits"), Column("duplicate_rate")]  # fmt: skip
-    for name in (*FIGURES, CODE_LEVEL):
+    shared = {name: getattr(title, name) for name in (
+        "dataset", "protocol", "profile", "encoder", "beam_width", "dataset_digest")}  # fmt: skip
+    shared |= {"run_sd": family.run_sd(HEADLINE), "run_df": family.training.df}
+    facts = ("seeds", "users", "hits", "duplicate_rate", "group", "remark")
+    columns = [
+        *METHOD,
+        *(Column(name) for name in (*shared, *facts)),
+        Column("validation", "curve"),
+    ]
+    for name in COLUMNS:
         columns += [Column(name, "figure"), Column(name, "interval"),
                     Column(f"{name}/seeds", "interval")]  # fmt: skip
-    stages = ("tokenize", "train", "generate")
-    axes = ("tokenizer", "generator", "rest")
-    columns += [*(Column(f"{stage}_seconds", "figure") for stage in stages),
-                *(Column(f"{axis}_seed_sd", "figure") for axis in axes),
-                Column("validation", "curve"), Column("run_sd", "figure"), Column("run_df"),
-                Column("group"), Column("remark")]  # fmt: skip
+    columns += [Column(f"{stage}_seconds", "figure") for stage in STAGES]
+    columns += [Column(f"{axis}_seed_sd", "figure") for axis in AXES]
     rows = [
-        (*shared.values(), *row.method, row.seeds, row.users, row.hits, row.duplicate_rate,
-         *(entry for name in (*FIGURES, CODE_LEVEL)
+        (*row.method, *shared.values(), *(getattr(row, name) for name in facts), row.validation,
+         *(entry for name in COLUMNS
            for entry in (row.values[name], row.intervals[name], row.spread.get(name))),
-         *(row.seconds.get(stage) for stage in stages),
-         *(row.axes.get(axis) for axis in axes), row.validation,
-         family.run_sd(HEADLINE), family.training.df, row.group, row.remark)
+         *(row.seconds.get(stage) for stage in STAGES), *(row.axes.get(axis) for axis in AXES))
         for row in board.rows
     ]  # fmt: skip
     return Table(str(title), tuple(columns), tuple(rows), "\n\n".join(notes(board)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from tokbench.report.result_set import ResultSet
+from tokbench.report.rows import STAGES
 from tokbench.report.tables import METHOD, Column, Entry, Table
 from tokbench.schema.record import Record
 
@@ -15,7 +16,6 @@ NOTE = (
     "validation included. Memory: the highest of the process so far on the host, of the stage on "
     "the device. Rows of different hardware are not comparable."
 )
-STAGES = ("tokenize", "train", "generate")
 MEANS = {
     "users/s": "users_per_second", "sequences/s": "sequences_per_second", "host MB": "host_mb",
     "device MB": "device_mb", "tokenizer parameters": "tokenizer_parameters",
@@ -37,11 +37,6 @@ def tables(results: ResultSet) -> list[Table]:
         for board in results.boards
         if board.rows
     ]
-
-
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    return "no costs: none of these records is done"
 
 
 def costs_of(record: Record) -> dict[str, float]:

@@ -23,11 +23,6 @@ def tables(results: ResultSet) -> list[Table]:
     return [table for board in results.boards if (table := _table(board)).rows]
 
 
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    return "none of these records has figures of decoding: records made by this version have them"
-
-
 def _table(board: Board) -> Table:
     done = {row.method: [run.outcome for run in row.runs if run.outcome is not None]
             for row in board.rows}  # fmt: skip

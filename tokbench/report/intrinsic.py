@@ -32,14 +32,6 @@ def tables(results: ResultSet) -> list[Table]:
     return [table for board in results.boards for table in of_board(board)]
 
 
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    return (
-        "none of these records has measures of its codes: records made by this version have them "
-        "(item-id codes are not measured)"
-    )
-
-
 def of_board(board: Board) -> list[Table]:
     """As `tables`, of one board."""
     done = {row.method: kept for row in board.rows

@@ -170,19 +170,19 @@ class Family:
         return self._resampled[figure]
 
     def _drawn(self, figures: Sequence[str]) -> dict[str, Values]:
-        """By figure; one draw of users for all methods of as many users."""
-        sizes: dict[int, list[int]] = {}
-        for n, one in enumerate(self.methods):
-            sizes.setdefault(len(one.users), []).append(n)
-        means: dict[int, Values] = {}
         at = [COLUMNS.index(figure) for figure in figures]
-        for group in sizes.values():
-            drawn = bootstrap_means(
-                np.concatenate([self.methods[n].users[:, at] for n in group], axis=1)
-            )
-            for place, n in enumerate(group):
-                means[n] = drawn[:, place * len(at) : (place + 1) * len(at)]
-        return {
-            figure: np.stack([means[n][:, k] for n in range(len(self.methods))], axis=1)
-            for k, figure in enumerate(figures)
-        }
+        drawn = np.stack(resampled([one.users[:, at] for one in self.methods]))
+        return {figure: drawn[:, :, k].T for k, figure in enumerate(figures)}
+
+
+def resampled(samples: Sequence[Values]) -> list[Values]:
+    """Means over resampled users, [resamples, F] of each sample [Q, F]; samples of as many users
+    share the draws."""
+    sizes: dict[int, list[int]] = {}
+    for n, values in enumerate(samples):
+        sizes.setdefault(len(values), []).append(n)
+    means: dict[int, Values] = {}
+    for group in sizes.values():
+        drawn = bootstrap_means(np.concatenate([samples[n] for n in group], axis=1))
+        means |= dict(zip(group, np.split(drawn, len(group), axis=1), strict=True))
+    return [means[n] for n in range(len(samples))]

@@ -27,15 +27,6 @@ def tables(results: ResultSet) -> list[Table]:
     return overview(results.boards)
 
 
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    names = sorted({board.title.dataset for board in results.boards})
-    return (
-        "an overview wants records on two datasets, run in one setting; these are of "
-        f"{', '.join(names)}"
-    )
-
-
 def overview(boards: Sequence[Board]) -> list[Table]:
     """As `tables`, of boards."""
     settings: dict[str, list[Board]] = {}

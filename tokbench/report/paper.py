@@ -59,16 +59,6 @@ def tables(results: ResultSet) -> list[Table]:
     ]
 
 
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    ours = sorted({board.title.dataset for board in results.boards})
-    theirs = sorted({name for table in published() for name in table.datasets})
-    return (
-        f"nothing to compare: these boards are of {', '.join(ours)}, the published figures are of "
-        f"{', '.join(theirs)} (leave-one-out, tiger)"
-    )
-
-
 def _side_by_side(board: Board, table: Published) -> Iterator[tuple[Entry, ...]]:
     if board.title.dataset not in table.datasets or board.title.protocol != table.protocol:
         return

@@ -13,6 +13,7 @@ from tokbench.schema.record import Record
 from tokbench.schema.run_spec import is_baseline
 from tokbench.stats.seeds import sd_by_axis
 
+STAGES = ("tokenize", "train", "generate")  # whose seconds a board prints
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
 
 
@@ -98,7 +99,7 @@ def make_row(runs: Sequence[Record], family: Family, n: int) -> Row:
         validation=tuple(row["validation_ndcg10"] for row in curve if "validation_ndcg10" in row),
         seconds={
             stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
-            for stage in ("tokenize", "train", "generate")
+            for stage in STAGES
         },
         axes=sd_by_axis([run.spec for run in runs], by_run[:, COLUMNS.index(HEADLINE)]),
     )  # fmt: skip

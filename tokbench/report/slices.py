@@ -6,17 +6,16 @@ Axes: Q queries (users).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.outcomes import COLUMNS, per_user
+from tokbench.report.outcomes import COLUMNS, TAILS, per_user, resampled
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 from tokbench.report.tables import METHOD, Column, Table
 from tokbench.schema.record import Outcome
-from tokbench.stats.bootstrap import bootstrap
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]
@@ -90,11 +89,6 @@ def tables(results: ResultSet) -> list[Table]:
     return [table for board in results.boards if (table := _table(board)).rows]
 
 
-def missing(results: ResultSet) -> str:
-    """What to say where there is no such table."""
-    return "no slices: none of these records is done"
-
-
 HEADS = (Column("slice"), *METHOD, Column("users", "count"), Column("R@10", "figure"),
          Column("R@10, 95 %", "interval"), Column("N@10", "figure"),
          Column("N@10, 95 %", "interval"))  # fmt: skip
@@ -106,12 +100,12 @@ def _table(board: Board) -> Table:
         for name, values in outcomes_by_slice(row):
             parts[name].append((row, values))
     found = [(name, row, values) for name in SLICES for row, values in parts[name]]
-    bounds = _intervals([values for _, _, values in found])
     rows = []
-    for (name, row, values), (low, high) in zip(found, bounds, strict=True):
+    drawn = resampled([values for _, _, values in found])
+    for (name, row, values), means in zip(found, drawn, strict=True):
         recall, ndcg = values.mean(axis=0).tolist()
-        rows.append((name, *row.method, len(values), recall, (float(low[0]), float(high[0])),
-                     ndcg, (float(low[1]), float(high[1]))))  # fmt: skip
+        bounds = [(low, high) for low, high in np.percentile(means, TAILS, axis=0).T.tolist()]
+        rows.append((name, *row.method, len(values), recall, bounds[0], ndcg, bounds[1]))
     runs = [run.outcome for row in board.rows for run in row.runs]
     old = sum(outcome is not None and outcome.queries is None for outcome in runs)
     lack = f" Without facts of queries, so without most slices: {old} records." if old else ""
@@ -133,17 +127,3 @@ def outcomes_by_slice(row: Row) -> Iterator[tuple[str, Values]]:
             if inside.any():
                 weight = mask[:, inside] / mask[:, inside].sum(axis=0)
                 yield name, np.einsum("su,suf->uf", weight, users[:, inside])
-
-
-def _intervals(samples: Sequence[Values]) -> list[tuple[Values, Values]]:
-    """95 % bootstrap interval of each sample's mean [2]; samples of one size share the draws."""
-    found: dict[int, tuple[Values, Values]] = {}
-    sizes: dict[int, list[int]] = {}
-    for n, values in enumerate(samples):
-        sizes.setdefault(len(values), []).append(n)
-    for group in sizes.values():
-        low, high = bootstrap(np.concatenate([samples[n] for n in group], axis=1))
-        for place, n in enumerate(group):
-            mine = slice(place * len(SHOWN), (place + 1) * len(SHOWN))
-            found[n] = low[mine], high[mine]
-    return [found[n] for n in range(len(samples))]

@@ -71,7 +71,7 @@ def test_users_per_second_tokens_and_seconds_are_those_of_the_runs(records: list
         decode = np.mean([run.provenance.costs["generate"].seconds for run in row.row.runs])
         if decode > 0:
             assert costs["decode"].of(row) == pytest.approx(8 / decode)
-        assert costs["tokens"].of(row) == (1 if row.baseline else 2)
+        assert costs["tokens"].of(row) == (1 if row.row.is_baseline else 2)
 
 
 def test_a_plot_has_every_row_once_and_labels_that_do_not_overlap(records: list[Record]) -> None:

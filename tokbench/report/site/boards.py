@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from tokbench.report.difference import Difference
 from tokbench.report.outcomes import HEADLINE
 from tokbench.report.result_set import Board, ResultSet
-from tokbench.report.rows import Row, method_of
-from tokbench.schema.record import Record
+from tokbench.report.rows import Row
 
 COLOURS = 8  # as many as site.css names
 
@@ -30,27 +29,10 @@ class RowView:
         return " · ".join(self.row.method)
 
     @property
-    def baseline(self) -> bool:
-        """What a tokenizer has to beat."""
-        return self.row.is_baseline
-
-    @property
     def users_per_second(self) -> float | None:
         """Users per second of the generate stage; None where no time was measured."""
         seconds = self.row.seconds["generate"]
         return self.row.users / seconds if seconds > 0 else None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A cell that ended without an outcome."""
-
-    run: Record
-
-    @property
-    def method(self) -> tuple[str, str, str]:
-        """Tokenizer, policy and generator."""
-        return method_of(self.run)
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,6 @@ class BoardView:
     slug: str
     board: Board
     rows: tuple[RowView, ...]
-    failed: tuple[Failure, ...]
 
     @property
     def top(self) -> float:
@@ -78,7 +59,7 @@ class BoardView:
     @property
     def floor(self) -> RowView | None:
         """The best baseline."""
-        return next((view for view in self.rows if view.baseline), None)
+        return next((view for view in self.rows if view.row.is_baseline), None)
 
     @property
     def families(self) -> list[str]:
@@ -112,8 +93,7 @@ def _view(slug: str, board: Board, colours: Mapping[str, int]) -> BoardView:
         family, outcome = row.runs[0].spec.tokenizer.name, row.runs[0].outcome
         assert outcome is not None
         rows.append(RowView(row, family, colours[family], len(outcome.level_sizes)))
-    failed = tuple(Failure(record) for record in board.records if record.outcome is None)
-    return BoardView(slug, board, tuple(rows), failed)
+    return BoardView(slug, board, tuple(rows))
 
 
 def _slug(board: Board, taken: set[str]) -> str:

@@ -159,6 +159,6 @@ def _overlap(a: Box, b: Box) -> bool:
 def short_name(view: RowView) -> str:
     """What a plot has room for: the generator of a baseline, else tokenizer and policy."""
     row = view.row
-    if view.baseline:
+    if view.row.is_baseline:
         return row.generator
     return f"{row.tokenizer} · {row.policy}"
