@@ -39,7 +39,7 @@ lint: shelf  ## format, lint, types, import layers
 	$(BIN)/lint-imports
 
 board: setup  ## rewrite results/BOARD.md and the README's board from the records
-	$(BIN)/tokbench report results --format markdown > results/BOARD.md
+	$(BIN)/tokbench report board results --format markdown > results/BOARD.md
 	$(BIN)/python docs/readme_board.py
 	$(BIN)/python docs/analysis_page.py
 

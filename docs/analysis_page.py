@@ -15,27 +15,18 @@ from shlex import quote
 import numpy as np
 from scipy.stats import chi2, spearmanr
 
-from tokbench.report.board import (
-    FIGURES,
-    HEADLINE,
-    Board,
-    Row,
-    finished,
-    make_boards,
-    per_user,
-    tables,
-)
-from tokbench.report.compare import Comparison, compare, row_name
-from tokbench.report.everywhere import everywhere, everywhere_sheets
-from tokbench.report.intrinsic import intrinsic_sheets
-from tokbench.report.sheet import as_markdown
+from tokbench.report import intrinsic
+from tokbench.report.compare import Comparison, compare_rows
+from tokbench.report.compare_datasets import compare_datasets
+from tokbench.report.compare_datasets import tables as comparison_tables
+from tokbench.report.outcomes import CODE_LEVEL, COLUMNS, HEADLINE
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.rows import Row, method_of
 from tokbench.report.slices import slices_of
+from tokbench.report.tables import markdown
 from tokbench.schema.grid_file import read_grid_file
-from tokbench.schema.record import Record, read_records
 from tokbench.schema.run_spec import BASELINES
-from tokbench.stats.bootstrap import bootstrap
 from tokbench.stats.correlation import FEWEST
-from tokbench.stats.paired import differences
 
 ROOT = Path(__file__).parent.parent
 LOSSES = ("rqvae", "cost", "cost:with-reconstruction")
@@ -48,13 +39,12 @@ SEEDS = 3  # at least
 
 
 class Page:
-    """One board's records and rows, and the sentences about them."""
+    """One board's rows, and the sentences about them."""
 
-    def __init__(self, table: Sequence[Record], board: Board) -> None:
-        self.records, self.board = table, board
-        self.done = finished(table)
-        self.rows = {row_name(row.method): row for row in board.rows}
-        self.dataset = table[0].spec.dataset.name
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.rows = {row.name: row for row in board.rows}
+        self.dataset = board.records[0].spec.dataset.name
 
     def lines(self) -> Iterator[str]:
         """The whole section."""
@@ -83,7 +73,11 @@ class Page:
         tied = [name(row) for row in self.board.rows[1:] if set(row.group) & set(first.group)]
         yield (
             f"{name(first)} stands first with Recall@10 {figure(first)}"
-            + (f"; it cannot be told from {', '.join(tied)}." if tied else ", alone in its group.")
+            + (
+                f"; not significantly different: {', '.join(tied)}."
+                if tied
+                else ", alone in its group."
+            )
         )
         learned = [row for row in self.board.rows if row.generator not in BASELINES]
         floor = [row for row in self.board.rows if row.generator in BASELINES]
@@ -103,70 +97,57 @@ class Page:
                      ("cost", "cost:with-reconstruction")):  # fmt: skip
             for row in self.rows.values():
                 recipe = "tuned" if row.tokenizer == with_recipe(a, "tuned") else ""
-                other = row_name((with_recipe(b, recipe), row.policy, row.generator))
+                other = "/".join((with_recipe(b, recipe), row.policy, row.generator))
                 if row.tokenizer == with_recipe(a, recipe) and other in self.rows:
-                    yield self.versus(row_name(row.method), other)
+                    yield self.versus(row, self.rows[other])
 
     def code_level(self) -> Iterator[str]:
-        """Does scoring codes instead of items change the order?"""
-        rows = [row for row in self.rows.values() if row.generator not in BASELINES]
-        flipped = [
-            (a, b, self.both_ways(a, b))
-            for a, b in combinations(rows, 2)
+        """Does the ranking reverse when codes are scored instead of items?"""
+        rows = [(n, row) for n, row in enumerate(self.board.rows)
+                if row.generator not in BASELINES]  # fmt: skip
+        items, codes = (self.board.family.differences(name) for name in (HEADLINE, CODE_LEVEL))
+        turned = [
+            (a, b, items[i, j], codes[i, j])
+            for (i, a), (j, b) in combinations(rows, 2)
             if (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
         ]
-        turned = [pair for pair in flipped if all(low * high > 0 for _, low, high in pair[2])]
+        sure = [pair for pair in turned if pair[2].significant and pair[3].significant]
         pairs = len(rows) * (len(rows) - 1) // 2
         if pairs:
             yield (
-                f"Of {pairs} pairs of rows, {len(flipped)} stand in the other order when codes "
-                f"are scored instead of items; in {len(turned)} of them both orders are beyond "
-                "their 95 % interval over users."
+                f"Of {pairs} pairs of rows, the ranking of {len(turned)} reverses when codes are "
+                f"scored instead of items; in {len(sure)} of them both differences are significant."
             )
-        for a, b, (item, code) in sorted(turned, key=lambda found: -abs(found[2][1][0]))[:3]:
-            yield (
-                f"{name(a)} against {name(b)}: {signed(item)} scored on items, {signed(code)} "
-                "scored on codes."
-            )
-
-    def both_ways(self, a: Row, b: Row) -> list[tuple[float, float, float]]:
-        """Difference of Recall@10 and its interval: on items, and on codes."""
-        users = [np.mean([per_user(r) for r in self.done[row.method]], axis=0) for row in (a, b)]
-        found = []
-        for column in (FIGURES.index(HEADLINE), len(FIGURES)):
-            d = differences(users[0][:, column], users[1][:, column])
-            low, high = bootstrap(d)
-            found.append((float(d.mean()), float(low), float(high)))
-        return found
+        for a, b, item, code in sorted(sure, key=lambda found: -abs(found[3].mean))[:3]:
+            yield f"{name(a)} against {name(b)}: {item} scored on items, {code} scored on codes."
 
     def collisions(self) -> Iterator[str]:
         """A unique address, an extra token, or nothing."""
         for row in self.rows.values():
-            raw = row_name((row.tokenizer, "none", row.generator))
+            raw = "/".join((row.tokenizer, "none", row.generator))
             if row.policy != "none" and raw in self.rows:
-                yield self.versus(row_name(row.method), raw)
+                yield self.versus(row, self.rows[raw])
             if row.tokenizer == "random:unique":
-                other = row_name(("random", row.policy, row.generator))
+                other = "/".join(("random", row.policy, row.generator))
                 if other in self.rows:
-                    yield self.versus(row_name(row.method), other)
+                    yield self.versus(row, self.rows[other])
 
     def intrinsic(self) -> Iterator[str]:
         """Does a measure of the codes alone tell how the tokenizer will do?"""
-        for sheet in intrinsic_sheets(self.records):
-            policy = sheet.title.split(" · ")[-2:]
-            said = sheet.words.partition(" Measures of the codes")[0]
-            yield f"{', '.join(policy)}: {said} `tokbench report --intrinsic`"
+        for table in intrinsic.of_board(self.board):
+            policy = table.title.split(" · ")[-2:]
+            said = table.note.partition(" Measures of the codes")[0]
+            yield f"{', '.join(policy)}: {said} `tokbench report intrinsic`"
 
     def same_day(self) -> Iterator[str]:
         """How much of a row comes from targets that share the day of the last history item."""
         lines = []
         for row in self.rows.values():
-            outcomes = [r.outcome for r in self.done[row.method] if r.outcome is not None]
+            outcomes = [run.outcome for run in row.runs if run.outcome is not None]
             masks = [slices_of(outcome).get("same day") for outcome in outcomes if outcome.queries]
             if not masks or len(masks) < len(outcomes) or masks[0] is None or not masks[0].any():
                 continue
-            users = np.mean([per_user(r) for r in self.done[row.method]], axis=0)
-            column = users[:, FIGURES.index(HEADLINE)]
+            column = self.board.outcomes(row).column(HEADLINE)
             inside, elsewhere = column[masks[0]], column[~masks[0]]
             lines.append(f"| {name(row)} | {inside.mean():.4f} | {elsewhere.mean():.4f} |")
         if lines:
@@ -179,11 +160,12 @@ class Page:
         sums, df, halves = 0.0, 0, []
         for row in self.rows.values():
             if row.seeds > 1:
-                values = [per_user(r)[:, FIGURES.index(HEADLINE)].mean()
-                          for r in self.done[row.method]]  # fmt: skip
+                outcomes = self.board.outcomes(row)
+                values = outcomes.by_run[:, COLUMNS.index(HEADLINE)]
                 sums += (len(values) - 1) * float(np.var(values, ddof=1))
                 df += len(values) - 1
-                halves.append(user_error(self.done[row.method]))
+                users = outcomes.column(HEADLINE)
+                halves.append(float(users.std(ddof=1) / np.sqrt(len(users))))
             if row.axes:
                 words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
                 yield f"{name(row)}, crossed seeds: standard deviation by axis: {words}."
@@ -219,8 +201,8 @@ class Page:
             cheap = min(near, key=lambda row: row.seconds["tokenize"])
             if cheap is not best:
                 yield (
-                    f"Of the rows that cannot be told from the best, {name(cheap)} is made in the "
-                    f"least time, {cheap.seconds['tokenize']:.1f} s against "
+                    f"Of the rows not significantly different from the best, {name(cheap)} is made "
+                    f"in the least time, {cheap.seconds['tokenize']:.1f} s against "
                     f"{best.seconds['tokenize']:.1f} s."
                 )
 
@@ -235,22 +217,22 @@ class Page:
             yield f"Not run yet: {', '.join(missing)}."
         if few:
             yield f"Fewer than {SEEDS} seeds: {', '.join(few)}."
-        for method, error in self.board.failed:
-            yield f"Failed: {method}: {error}"
+        for record in self.board.failed:
+            yield f"Failed: {'/'.join(method_of(record))}: {record.error}"
 
-    def versus(self, a: str, b: str) -> str:
+    def versus(self, a: Row, b: Row) -> str:
         """One comparison, with the command that repeats it."""
-        found = compare(self.records, a, b, dataset=self.dataset)
-        return f"{verdict(found)} `tokbench compare {quote(a)} {quote(b)} --dataset {self.dataset}`"
+        found = verdict(compare_rows(self.board, a, b))
+        names = f"{quote(a.name)} {quote(b.name)}"
+        return f"{found} `tokbench compare {names} --dataset {self.dataset}`"
 
 
 def verdict(found: Comparison) -> str:
     """The comparison in a line."""
-    told = "differ" if found.told_apart else "cannot be told apart"
     seeds = min(found.seeds)
     return (
         f"{found.a} {found.means[0]:.4f}, {found.b} {found.means[1]:.4f}: "
-        f"{signed((found.difference, *found.interval))}, p = {found.p:.3f}: they {told} "
+        f"{found.difference}, p = {found.difference.p:.3f}: {found.difference.verdict} "
         f"({found.hits[0]:.0f} against {found.hits[1]:.0f} hits, {seeds} "
         f"seed{'s' if seeds > 1 else ''})."
     )
@@ -275,15 +257,9 @@ def figure(row: Row) -> str:
     return f"{row.values[HEADLINE]:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def user_error(records: Sequence[Record]) -> float:
-    """Standard error of a row's Recall@10 from the sampling of users."""
-    users = np.mean([per_user(record)[:, FIGURES.index(HEADLINE)] for record in records], axis=0)
-    return float(users.std(ddof=1) / np.sqrt(len(users)))
-
-
 def coded(row: Row) -> float:
     """Recall@10 as most papers score it."""
-    return row.values[f"{HEADLINE}/code-level"]
+    return row.values[CODE_LEVEL]
 
 
 def top(rows: Sequence[Row]) -> float:
@@ -291,27 +267,21 @@ def top(rows: Sequence[Row]) -> float:
     return max(row.values[HEADLINE] for row in rows)
 
 
-def signed(found: tuple[float, float, float]) -> str:
-    """A difference and its interval."""
-    return f"{found[0]:+.4f} [{found[1]:+.4f}, {found[2]:+.4f}]"
-
-
-def question(records: Sequence[Record]) -> Iterator[str]:
+def question(results: ResultSet) -> Iterator[str]:
     """L_co against L_re on every board, under every policy and generator that has both."""
-    labels = {record.spec.tokenizer.label for record in records}
+    labels = {record.spec.tokenizer.label for record in results.records}
     if {"cost", "rqvae"} <= labels:
         yield "## Is L_co better than L_re?\n"
-        yield as_markdown(everywhere_sheets(everywhere(records, "cost", "rqvae")))
+        yield markdown(comparison_tables(compare_datasets(results, "cost", "rqvae")))
         yield "`tokbench compare cost rqvae`\n"
 
 
-def pages(records: Sequence[Record]) -> list[Page]:
+def pages(results: ResultSet) -> list[Page]:
     """One per board that has rows."""
-    made = zip(tables(records), make_boards(records), strict=True)
-    return [Page(table, board) for table, board in made if board.rows]
+    return [Page(board) for board in results.boards if board.rows]
 
 
-def page(records: Sequence[Record]) -> str:
+def page(results: ResultSet) -> str:
     """The whole page."""
     lines = [
         "# What the boards say",
@@ -321,8 +291,8 @@ def page(records: Sequence[Record]) -> str:
         "p, for that pair alone, cover users and, where the board knows them, training runs.",
         "",
     ]
-    lines += question(records)
-    for one in pages(records):
+    lines += question(results)
+    for one in pages(results):
         lines += one.lines()
     return "\n".join(lines)
 
@@ -330,7 +300,7 @@ def page(records: Sequence[Record]) -> str:
 def main() -> None:
     """Write the page."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/analysis.md"
-    path.write_text(page(read_records(ROOT / "results")), encoding="utf-8")
+    path.write_text(page(ResultSet.read(ROOT / "results")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ training run, so a difference of a few thousandths may be chance even where its 
 
 def section(number: int, figures: Path) -> str:
     """The command, the figure and what the report prints of it; the image goes into `figures`."""
-    command = f"tokbench report benchmarks/figure{number}.toml {SETTING}"
+    command = f"tokbench report grid benchmarks/figure{number}.toml {SETTING}"
     script = str(Path(sys.executable).with_name("tokbench"))
     printed = subprocess.run(
         [script, *shlex.split(command)[1:], "--format", "markdown", "--out", str(figures)],
@@ -40,8 +40,9 @@ def section(number: int, figures: Path) -> str:
     ).stdout
     (image,) = figures.glob(f"figure{number}-*.svg")
     image.with_suffix(".png").unlink()
-    table, _, claims = printed.partition("\n\nnote: ")
-    title, _, table = table.removeprefix("### ").partition("\n")
+    heading, _, rest = printed.removeprefix("### ").partition("\n")
+    title, _, setting = heading.partition(" · ")
+    table, _, claims = rest.partition("\n\nnote: ")
     note, *verdicts = filter(str.strip, claims.splitlines())
     listed = [f"  - {line.strip()}" if line[0] == " " else f"- {line}" for line in verdicts]
     lines = [
@@ -50,7 +51,8 @@ def section(number: int, figures: Path) -> str:
         f"    {command}\n",
         f"{note}\n",
         *listed,
-        f"{table.rstrip()}\n",
+        f"\n{setting}\n",
+        f"{table.strip()}\n",
     ]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline.test_grid import run_tiny
-from tokbench.schema.record import read_records
+from tokbench.report.result_set import ResultSet
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,27 +38,27 @@ def analysis() -> ModuleType:
 
 def test_the_committed_page_is_made_from_the_committed_records(analysis: ModuleType) -> None:
     text = (ROOT / "docs/analysis.md").read_text(encoding="utf-8")
-    assert text == analysis.page(read_records(ROOT / "results")), "run `make board`"
+    assert text == analysis.page(ResultSet.read(ROOT / "results")), "run `make board`"
 
 
 def test_gaps_are_named(analysis: ModuleType, tmp_path: Path) -> None:
-    text = analysis.page(run_tiny(tmp_path))
+    text = analysis.page(ResultSet(run_tiny(tmp_path)))
     assert "Not run yet: random, " in text
     assert "no row here crosses them" in text
 
 
 def test_the_papers_question_is_answered_from_the_users_themselves(analysis: ModuleType) -> None:
-    records = read_records(ROOT / "results")
+    results = ResultSet.read(ROOT / "results")
     line = next(
         line
-        for line in "\n".join(analysis.question(records)).splitlines()
+        for line in "\n".join(analysis.question(results)).splitlines()
         if line.startswith("| office-5core | nearest-free | tiger |")
     )
     means = {}
     for loss in ("cost", "rqvae"):
         hits = [
             np.isin(record.outcome.placement["position"].array(), range(10)).mean()
-            for record in records
+            for record in results.records
             if record.outcome is not None
             and record.spec.dataset.name == "office-5core"
             and record.spec.tokenizer.label == loss
@@ -83,7 +83,7 @@ def test_every_command_can_be_pasted() -> None:
 
 def test_cost_is_set_against_quality_within_one_generator(analysis: ModuleType) -> None:
     text = (ROOT / "docs/analysis.md").read_text(encoding="utf-8")
-    boards = [one.board for one in analysis.pages(read_records(ROOT / "results"))]
+    boards = [one.board for one in analysis.pages(ResultSet.read(ROOT / "results"))]
     said = re.findall(r"Over (\d+) rows of (.+) the rank correlation", text)
     counts = []
     for board in boards:

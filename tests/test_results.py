@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tokbench.report.board import FIGURES, per_user
-from tokbench.report.overview import page
+from tokbench.report.board import page
+from tokbench.report.outcomes import FIGURES, per_user
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import read_record
 from tokbench.verify.verify import verify, verify_file
 
@@ -39,4 +40,4 @@ def test_the_committed_results_agree_with_each_other() -> None:
 def test_the_committed_board_is_made_from_the_committed_records() -> None:
     board = RESULTS / "BOARD.md"
     records = [read_record(path) for path in RECORDS]
-    assert board.read_text(encoding="utf-8") == page(records), "run `make board`"
+    assert board.read_text(encoding="utf-8") == page(ResultSet(records)), "run `make board`"

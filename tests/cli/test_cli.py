@@ -12,6 +12,7 @@ import click
 import pytest
 
 from tokbench.cli import COMMANDS, cli, main
+from tokbench.report.reports import REPORTS
 
 RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
@@ -19,10 +20,11 @@ RUN_FLAGS = {
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
     "threads", "jobs", "codes",
 }  # fmt: skip
-REPORT_FLAGS = RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {
-    "format", "against", "html", "titles", "out", "overview", "slices", "intrinsic", "costs",
-    "decoding",
-}  # fmt: skip
+REPORT_FLAGS = {
+    **{name: {"dataset", "format"} for name in REPORTS},
+    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {"format", "out"},
+    "site": {"dataset", "out", "titles"},
+}
 
 
 def shop(folder: Path, *, users: int = 12, items: int = 12) -> Path:
@@ -72,8 +74,13 @@ def test_listing_and_showing_import_no_torch(words: list[str]) -> None:
 
 def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
     """Options of components go through --set; a new flag here is a decision, not a habit."""
-    for name, frozen in (("run", RUN_FLAGS), ("plan", RUN_FLAGS), ("report", REPORT_FLAGS)):
-        command = cli.get_command(click.Context(cli), name)
+    context = click.Context(cli)
+    report = cli.get_command(context, "report")
+    assert isinstance(report, click.Group)
+    assert {*report.list_commands(context)} == {*REPORT_FLAGS}
+    commands = [(cli.get_command(context, name), RUN_FLAGS) for name in ("run", "plan")]
+    commands += [(report.get_command(context, name), REPORT_FLAGS[name]) for name in REPORT_FLAGS]
+    for command, frozen in commands:
         assert command is not None
         flags = {
             option.removeprefix("--")

@@ -47,14 +47,14 @@ def test_a_file_is_planned_run_and_reported(
     cache = ["--cache", str(tmp_path / "cache")]
     assert main(["plan", *words, *cache]) == 0
     assert "random [codebook_size=8]" in capsys.readouterr().out.replace("\n", " ")
-    assert main(["report", *words]) == 1
+    assert main(["report", "grid", *words]) == 1
     assert "run them with `tokbench run" in capsys.readouterr().err
     assert main(["run", *words, *cache]) == 1, "K = 2 fails, the grid goes on"
     capsys.readouterr()
     out = tmp_path / "drawn"
-    assert main(["report", *words, "--format", "markdown", "--out", str(out)]) == 0
+    assert main(["report", "grid", *words, "--format", "markdown", "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "| K | K = 2 | ndcg@10 | 0 | gap | collision policy nearest-free" in said
+    assert "| K | K = 2 | ndcg@10 | 0 |  |  | collision policy nearest-free" in said
     assert "| K | K = 8 | ndcg@10 | 1 | 0." in said
     assert "cannot tell: it rises" in said
     assert "K = 2: collision policy nearest-free" in said
@@ -69,22 +69,17 @@ def test_a_file_reports_only_its_own_cells(
     cache = ["--cache", str(tmp_path / "cache")]
     main(["run", *words, *cache, "--seed", "7"])
     capsys.readouterr()
-    assert main(["report", *words]) == 1, "the baselines are there, no point is"
+    assert main(["report", "grid", *words]) == 1, "the baselines are there, no point is"
     assert "run them with `tokbench run" in capsys.readouterr().err
 
 
-def test_options_that_choose_cells_need_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_and_a_folder_are_not_confused(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", str(tmp_path), "--profile", "toy"]) == 2
-    assert "profile: these choose the cells of a grid file" in capsys.readouterr().err
-
-
-def test_tables_of_boards_are_not_those_of_a_file(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["report", *words, "--slices"]) == 2
-    assert "a grid file prints its own" in capsys.readouterr().err
+    assert main(["report", words[0]]) == 2
+    assert f"for a grid file `tokbench report grid {words[0]}`" in capsys.readouterr().err
+    assert main(["report", "grid", str(tmp_path)]) == 2
+    assert "is a directory" in capsys.readouterr().err
 
 
 def test_without_a_file_a_dataset_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.components import Failing
 from tests.pipeline.test_grid import run_tiny
-from tokbench.report.board import FIGURES, make_boards
-from tokbench.report.render import as_csv, as_json, markdown, sparkline
-from tokbench.schema.record import Record
+from tokbench.report import outcomes
+from tokbench.report.board import csv_tables, page, tables
+from tokbench.report.outcomes import FIGURES
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.tables import as_csv, as_json, sparkline
+from tokbench.schema.record import Record, pack_placement
 from tokbench.schema.run_spec import BASELINES
-from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.bootstrap import bootstrap, bootstrap_means
+from tokbench.types import Placement
+
+
+def everybody(record: Record, hit: bool) -> Record:
+    """The same record, every user's target first or found nowhere."""
+    assert record.outcome is not None
+    users = np.ones(record.outcome.users, dtype=np.int64)
+    placement = pack_placement(
+        Placement(0 * users if hit else -users, 0 * users - (not hit), users)
+    )
+    outcome = record.outcome.model_copy(update={"placement": placement})
+    return record.model_copy(update={"outcome": outcome})
+
+
+def boards_of(records: list[Record]) -> tuple[Board, ...]:
+    return ResultSet(records).boards
 
 
 def by_hand(record: Record, k: int) -> list[float]:
@@ -28,7 +49,7 @@ def by_hand(record: Record, k: int) -> list[float]:
 
 def test_a_row_averages_its_seeds(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, seeds=(0, 1, 2), baselines=False)
-    (board,) = make_boards(records)
+    (board,) = boards_of(records)
     (row,) = board.rows
     per_seed = [np.mean(by_hand(record, 5)) for record in records]
     assert row.seeds == 3
@@ -43,7 +64,7 @@ def test_a_row_averages_its_seeds(tmp_path: Path) -> None:
 
 def test_the_interval_of_a_row_run_once_is_a_bootstrap_over_users(tmp_path: Path) -> None:
     (record,) = records = run_tiny(tmp_path, seeds=(1,), baselines=False)
-    (board,) = make_boards(records)
+    (board,) = boards_of(records)
     users = by_hand(record, 10)
     rng = np.random.default_rng(5)
     means = [rng.choice(users, len(users)).mean() for _ in range(4000)]
@@ -51,22 +72,23 @@ def test_the_interval_of_a_row_run_once_is_a_bootstrap_over_users(tmp_path: Path
         tuple(np.percentile(means, [2.5, 97.5])),
         abs=1 / 8 + 1e-9,  # one step of 8 users
     )
-    assert board.run_sd is None
-    assert "No trained row was run twice" in markdown([board])
+    assert board.family.run_sd("recall@10") is None
+    assert "No trained row was run twice" in page(ResultSet(records))
 
 
 def test_two_runs_widen_the_interval_of_every_row(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
-    (board,) = make_boards(records)
+    (board,) = boards_of(records)
     users = np.mean([by_hand(record, 10) for record in records], axis=0)
     by_run = [np.mean(by_hand(record, 10)) for record in records]
-    assert board.run_sd == pytest.approx(np.std(by_run, ddof=1))
-    assert board.run_df == 1
+    run_sd = board.family.run_sd("recall@10")
+    assert run_sd == pytest.approx(np.std(by_run, ddof=1))
+    assert board.family.training.df == 1
     low, high = board.rows[0].intervals["recall@10"]
     plain = bootstrap(users)
     assert low <= plain[0]
     assert high >= plain[1]
-    assert f"{board.run_sd:.4f}" in markdown([board])
+    assert f"{run_sd:.4f}" in page(ResultSet(records))
 
 
 def test_seeds_of_other_code_are_not_averaged(tmp_path: Path) -> None:
@@ -75,12 +97,12 @@ def test_seeds_of_other_code_are_not_averaged(tmp_path: Path) -> None:
     old = old.model_copy(update={"spec": old.spec.model_copy(update={"tokenizer": tokenizer})})
     later = new.provenance.model_copy(update={"created": "2999-01-01T00:00:00+00:00"})
     new = new.model_copy(update={"provenance": later})
-    (board,) = make_boards([old, new])
+    (board,) = boards_of([old, new])
     (row,) = board.rows
     assert row.seeds == 1
     assert row.values["recall@5"] == pytest.approx(np.mean(by_hand(new, 5)))
     assert board.superseded == 1
-    assert "1 record of earlier code is not shown" in markdown([board])
+    assert "1 record of earlier code is not shown" in page(ResultSet([old, new]))
 
 
 def test_a_row_of_earlier_code_beside_a_later_one_says_so(tmp_path: Path) -> None:
@@ -89,7 +111,7 @@ def test_a_row_of_earlier_code_beside_a_later_one_says_so(tmp_path: Path) -> Non
     spec = wide.spec.model_copy(update={"tokenizer": tokenizer})
     before = wide.provenance.model_copy(update={"created": "2001-01-01T00:00:00+00:00"})
     wide = wide.model_copy(update={"spec": spec, "provenance": before})
-    (board,) = make_boards([plain, wide])
+    (board,) = boards_of([plain, wide])
     remarks = {row.tokenizer: row.remark for row in board.rows}
     assert remarks == {"hashed": "", "hashed:wide": "earlier code: hashed@0"}
 
@@ -98,23 +120,22 @@ def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, baselines=False)
     records += run_tiny(tmp_path, baselines=False, profile="quick")
     records += run_tiny(tmp_path, baselines=False, beam_width=60)
-    assert [len(board.rows) for board in make_boards(records)] == [1, 1, 1]
+    assert [len(board.rows) for board in boards_of(records)] == [1, 1, 1]
 
 
 def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, ("tokenizer", Failing), tokenizers=("failing", "hashed"))
-    (board,) = make_boards(records)
+    (board,) = boards_of(records)
     assert len(board.failed) == 1
-    assert "failing" in board.failed[0][0]
+    assert board.failed[0].spec.tokenizer.label == "failing"
     heads = [row.values["recall@10"] for row in board.rows]
     assert heads == sorted(heads, reverse=True)
-    text = markdown([board])
-    assert "a stranger's mistake" in text
+    assert "a stranger's mistake" in page(ResultSet(records))
 
 
 def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
     """Which may be any of them, seeds averaged; baselines themselves have no remark."""
-    (board,) = make_boards(run_tiny(tmp_path, seeds=(0, 1)))
+    (board,) = boards_of(run_tiny(tmp_path, seeds=(0, 1)))
     found = {row.generator: row for row in board.rows if row.is_baseline}
     assert sorted(found) == sorted(BASELINES)
     assert [row.seeds for row in found.values() if row.generator == "sasrec"] == [2]
@@ -139,18 +160,50 @@ def test_a_row_that_training_never_made_better_says_so(
     assert record.outcome is not None
     rows = tuple({"epoch": float(i), "validation_ndcg10": v} for i, v in enumerate(curve))
     outcome = record.outcome.model_copy(update={"curves": {"train": rows}})
-    (board,) = make_boards([record.model_copy(update={"outcome": outcome})])
+    (board,) = boards_of([record.model_copy(update={"outcome": outcome})])
     assert (board.rows[0].remark == "never better than at its first validation") == said
 
 
 def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:
-    (board,) = make_boards(run_tiny(tmp_path))
-    lines = as_csv([board]).splitlines()
-    assert len(lines) == 1 + len(board.rows)
-    (from_json,) = json.loads(as_json([board]))
-    for row, dumped in zip(board.rows, from_json["rows"], strict=True):
-        assert dumped["values"]["ndcg@10"] == row.values["ndcg@10"]
-        assert f"{row.values['ndcg@10']:.4f}" in markdown([board])
+    results = ResultSet(run_tiny(tmp_path, seeds=(0, 1)))
+    (board,) = results.boards
+    lines = list(csv.DictReader(as_csv(csv_tables(results)).splitlines()))
+    (from_json,) = json.loads(as_json(csv_tables(results)))
+    for row, line, dumped in zip(board.rows, lines, from_json["rows"], strict=True):
+        assert float(line["ndcg@10"]) == dumped["ndcg@10"] == row.values["ndcg@10"]
+        assert (dumped["ndcg@10/low"], dumped["ndcg@10/high"]) == row.intervals["ndcg@10"]
+        assert (dumped["ndcg@10/seeds/low"], dumped["ndcg@10/seeds/high"]) == row.spread["ndcg@10"]
+        assert f"{row.values['ndcg@10']:.4f}" in page(results)
+
+
+def test_a_board_is_made_once_and_its_intervals_when_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def counted(table: Any) -> Any:
+        drawn.append(1)
+        return bootstrap_means(table)
+
+    results = ResultSet(run_tiny(tmp_path))
+    monkeypatch.setattr(outcomes, "bootstrap_means", counted)
+    (board,) = results.boards
+    tables(results)
+    assert results.boards[0] is board
+    assert len(drawn) == 1, "one draw for all rows, their intervals and all of their pairs"
+    assert board.rows[0].intervals["ndcg@5"] == board.rows[0].intervals["ndcg@5"]
+    assert len(drawn) == 2
+
+
+def test_rows_share_a_letter_where_the_rule_finds_no_difference(tmp_path: Path) -> None:
+    tokenizers = ("hashed", "hashed:wide", "item-id")
+    low, high, other = run_tiny(tmp_path, tokenizers=tokenizers, baselines=False)
+    (board,) = boards_of([everybody(low, False), everybody(high, True), other])
+    assert any(difference.significant for difference in board.pairs.values())
+    for (i, j), difference in board.pairs.items():
+        shared = set(board.rows[i].group) & set(board.rows[j].group)
+        assert bool(shared) != difference.significant
+        assert board.pairs[j, i] == -difference
 
 
 def test_a_sparkline_names_its_best_point() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import t
 
-from tests.report.sheets import claim, made_sheet, panel
+from tests.report.points import claim, made_points, panel
 from tokbench.report.claims import judge, lines, verdict
 from tokbench.stats.run_variance import Training, Values
 
@@ -25,7 +24,7 @@ def up(values: Values) -> Values:
 
 
 def judged(claims: list[dict[str, Any]], outcomes: dict[Any, Any], **more: Any) -> list[Any]:
-    return judge(made_sheet({"panels": [panel(**more)], "claims": claims}, outcomes))
+    return judge(made_points({"panels": [panel(**more)], "claims": claims}, outcomes))
 
 
 def p_by_hand(difference: Values) -> float:
@@ -38,11 +37,11 @@ def p_by_hand(difference: Values) -> float:
 def test_a_rise_at_every_step_holds() -> None:
     (one,) = judged([claim()], {(2,): LOW, (4,): up(LOW), (8,): up(up(LOW))})
     assert one.verdict == "holds"
-    assert [step.p for step in one.steps] == pytest.approx([2 / 1024 * 2] * 2), "two tests, Holm"
-    assert [step.difference for step in one.steps] == pytest.approx([0.15, 0.15])
+    assert [step.difference.p for step in one.steps] == pytest.approx([2 / 1024 * 2] * 2), "Holm"
+    assert [step.difference.mean for step in one.steps] == pytest.approx([0.15, 0.15])
 
 
-def test_a_fall_that_is_told_refutes_the_claim_whatever_the_rest() -> None:
+def test_a_significant_fall_refutes_the_claim_whatever_the_rest() -> None:
     (one,) = judged([claim()], {(2,): LOW, (4,): up(up(LOW)), (8,): up(LOW)})
     assert one.verdict == "does not hold"
     (one,) = judged([claim()], {(2,): up(LOW), (4,): LOW, (8,): "collapsed"})
@@ -70,22 +69,24 @@ def test_p_values_are_corrected_over_all_claims_together() -> None:
     for left, (p, pair) in zip((3, 2, 1), sorted(zip(raw, pairs, strict=True)), strict=True):
         floor = max(floor, min(1.0, left * p))
         expected[pair] = floor
-    assert [step.p for step in steps] == pytest.approx([expected[pair] for pair in pairs])
+    assert [step.difference.p for step in steps] == pytest.approx([expected[p] for p in pairs])
 
 
 def test_what_training_runs_vary_widens_interval_and_test() -> None:
     """One run a point, each with variance v: the sum of both joins that of the users."""
     v, df = 0.001, 4
-    sheet = made_sheet({"panels": [panel()], "claims": [claim(order=[2, 4])]},
-                       {(2,): LOW, (4,): up(LOW)})  # fmt: skip
-    (plain,) = judge(sheet)[0].steps
-    (step,) = judge(replace(sheet, training=Training(np.full(9, v), df)))[0].steps
+    content = {"panels": [panel()], "claims": [claim(order=[2, 4])]}
+    outcomes: dict[Any, Any] = {(2,): LOW, (4,): up(LOW)}
+    plain = judge(made_points(content, outcomes))[0].steps[0].difference
+    grid = made_points(content, outcomes, Training(np.full(9, v), df))
+    step = judge(grid)[0].steps[0].difference
+    assert plain is not None and step is not None
     total = (up(LOW) ** 2).sum() / USERS**2 + 2 * v
     freedom = df * (total / (2 * v)) ** 2
     assert step.p == pytest.approx(2 * t.sf(0.15 / total**0.5, freedom))
     half = t.ppf(0.975, df) * (2 * v) ** 0.5
-    assert step.interval[0] == pytest.approx(0.15 - np.hypot(0.15 - plain.interval[0], half))
-    assert step.interval[1] == pytest.approx(0.15 + np.hypot(plain.interval[1] - 0.15, half))
+    assert step.low == pytest.approx(0.15 - np.hypot(0.15 - plain.low, half))
+    assert step.high == pytest.approx(0.15 + np.hypot(plain.high - 0.15, half))
 
 
 def test_the_best_is_compared_with_every_other_on_its_line() -> None:
@@ -100,7 +101,7 @@ def test_the_best_is_compared_with_every_other_on_its_line() -> None:
 
 def test_a_table_orders_its_rows_and_misses_what_was_not_run() -> None:
     claims = [claim(panel="", order=["rqvae", "cost"]), claim(panel="", order=["rqvae", "random"])]
-    two = judge(made_sheet({"claims": claims}, {("rqvae",): LOW, ("cost",): up(LOW)}))
+    two = judge(made_points({"claims": claims}, {("rqvae",): LOW, ("cost",): up(LOW)}))
     assert [one.verdict for one in two] == ["holds", "cannot tell"]
     assert "random: not in this run" in "\n".join(lines(two))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,16 @@ from tests.pipeline.test_grid import run_tiny
 from tests.report.test_board import by_hand
 from tokbench.cli import main
 from tokbench.errors import RecordError
-from tokbench.report.board import make_boards
-from tokbench.report.compare import compare
+from tokbench.report.compare import Comparison
+from tokbench.report.compare import compare as compare_results
+from tokbench.report.difference import Difference
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record
 from tokbench.stats.bootstrap import bootstrap
+
+
+def compare(records: list[Record], *words: Any, **options: Any) -> Comparison:
+    return compare_results(ResultSet(records), *words, **options)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +44,13 @@ def test_the_figures_are_those_of_the_users(records: list[Record]) -> None:
         for label in ("hashed:wide", "hashed")
     )
     assert found.means == pytest.approx((a.mean(), b.mean()))
-    assert found.difference == pytest.approx((a - b).mean())
+    assert found.difference.mean == pytest.approx((a - b).mean())
     assert found.hits == pytest.approx((a.sum(), b.sum()))
     assert found.better == (np.sum(a - b > 1e-12), np.sum(b - a > 1e-12))
     assert found.seeds == (2, 2)
     text = str(found)
-    assert f"{found.difference:+.4f}" in text
-    assert f"p = {found.p:.4f}" in text
+    assert f"{found.difference.mean:+.4f}" in text
+    assert f"p = {found.difference.p:.4f}" in text
 
 
 def test_one_run_of_each_is_a_bootstrap_over_users(records: list[Record]) -> None:
@@ -56,7 +63,7 @@ def test_one_run_of_each_is_a_bootstrap_over_users(records: list[Record]) -> Non
     rng = np.random.default_rng(9)
     means = [rng.choice(a - b, len(a)).mean() for _ in range(4000)]
     expected = tuple(np.percentile(means, [2.5, 97.5]))
-    assert found.interval == pytest.approx(expected, abs=0.06)
+    assert found.difference.interval == pytest.approx(expected, abs=0.06)
     assert found.run_sd is None
     assert "training runs are not covered" in str(found)
 
@@ -77,17 +84,17 @@ def test_two_runs_of_each_widen_the_interval(records: list[Record]) -> None:
         for label in ("hashed:wide", "hashed")
     )
     low, high = bootstrap(a - b)
-    mean = found.difference
+    mean = found.difference.mean
     expected = (mean - np.hypot(mean - low, half), mean + np.hypot(high - mean, half))
-    assert found.interval == pytest.approx(expected)
+    assert found.difference.interval == pytest.approx(expected)
     assert "users and training runs" in str(found)
 
 
 def test_sides_swap_signs(records: list[Record]) -> None:
     one = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="ndcg@10")
     two = compare(records, "hashed", "hashed:wide", dataset="tiny", figure="ndcg@10")
-    assert one.difference == -two.difference
-    assert one.p == two.p
+    assert one.difference.mean == -two.difference.mean
+    assert one.difference.p == two.difference.p
     assert one.better == two.better[::-1]
 
 
@@ -125,21 +132,22 @@ def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
         compare(both, "hashed", "hashed:wide", dataset="tinny")
 
 
-def test_p_and_interval_must_agree_before_rows_are_told_apart(records: list[Record]) -> None:
+def test_p_and_interval_must_agree_before_rows_are_called_different(records: list[Record]) -> None:
     found = compare(records, "hashed", "item-id/none/bigram", dataset="tiny")
-    for p, interval, told in (
+    for p, (low, high), different in (
         (0.04, (0.01, 0.02), True),
         (0.04, (-0.02, -0.01), True),
         (0.04, (-0.001, 0.02), False),
         (0.06, (0.001, 0.02), False),
     ):
-        edge = replace(found, p=p, interval=interval)
-        assert edge.told_apart is told
-        assert f"they {'can' if told else 'cannot'} be told apart" in str(edge)
+        edge = replace(found, difference=Difference((low + high) / 2, low, high, p))
+        assert edge.difference.significant is different
+        assert edge.difference.sign == different * np.sign(low + high)
+        assert f"they are {'' if different else 'not '}significantly different" in str(edge)
 
 
 def test_the_board_shows_the_groups(records: list[Record]) -> None:
-    (board,) = make_boards(records)
+    (board,) = ResultSet(records).boards
     for row in board.rows:
         assert row.group
     assert "a" in board.rows[0].group

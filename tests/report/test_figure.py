@@ -8,32 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.report.sheets import claim, made_sheet, panel
+from tests.report.points import claim, made_points, panel
 from tokbench.errors import MissingExtraError
 from tokbench.report.claims import judge
 from tokbench.report.figure import draw, save_figure
-from tokbench.report.grid_sheet import GridSheet
+from tokbench.report.grid_points import GridPoints
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
-def sheet() -> GridSheet:
+def grid() -> GridPoints:
     tau = {"option": "tokenizer.temperature", "symbol": "τ", "values": [0.1, 1.0]}
     outcomes = {(k, t): RNG.random(50) for k in (2, 4, 8) for t in (0.1, 1.0)}
     gap = {(4, 1.0): "cost: codebooks collapsed, 3 distinct code tuples for 12 items"}
     content = {"panels": [panel(lines=tau)], "claims": [claim(at={"tokenizer.temperature": 0.1})]}
-    return made_sheet(content, {**outcomes, **gap}, bigram=np.full(50, 9.0))
+    return made_points(content, {**outcomes, **gap}, bigram=np.full(50, 9.0))
 
 
-def test_lines_pass_through_the_means_and_break_at_gaps(sheet: GridSheet) -> None:
+def test_lines_pass_through_the_means_and_break_at_gaps(grid: GridPoints) -> None:
     pytest.importorskip("matplotlib")
-    (axes,) = draw(sheet, judge(sheet)).axes
+    (axes,) = draw(grid, judge(grid)).axes
     drawn = [line.get_ydata() for line in axes.lines if line.get_linestyle() not in ("None", " ")]
     expected = [
         [
-            sheet.outcomes[p][:, 0].mean() if p in sheet.outcomes else np.nan
-            for p in sheet.points
+            grid.outcomes[p].users[:, 0].mean() if p in grid.outcomes else np.nan
+            for p in grid.points
             if dict(p.at)["tokenizer.temperature"] == value
         ]
         for value in (0.1, 1.0)
@@ -47,17 +47,17 @@ def test_lines_pass_through_the_means_and_break_at_gaps(sheet: GridSheet) -> Non
     assert "bigram: 9.0000, off this scale" in axes.get_title(loc="left")
 
 
-def test_the_files_are_written_and_the_same_each_time(sheet: GridSheet, tmp_path: Path) -> None:
+def test_the_files_are_written_and_the_same_each_time(grid: GridPoints, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    png, svg = save_figure(sheet, judge(sheet), tmp_path / "new" / "f")
+    png, svg = save_figure(grid, judge(grid), tmp_path / "new" / "f")
     assert png.read_bytes()[:4] == b"\x89PNG"
     first = svg.read_bytes()
-    assert save_figure(sheet, judge(sheet), tmp_path / "new" / "f")[1].read_bytes() == first
+    assert save_figure(grid, judge(grid), tmp_path / "new" / "f")[1].read_bytes() == first
 
 
 def test_without_matplotlib_the_extra_is_named(
-    sheet: GridSheet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grid: GridPoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"tokbench\[figures\]"):
-        save_figure(sheet, [], tmp_path / "f")
+        save_figure(grid, [], tmp_path / "f")

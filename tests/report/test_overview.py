@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from tests.pipeline.test_grid import run_tiny
 from tests.report.site.pages import Page
 from tokbench.cli import main
-from tokbench.report.board import Board, Row, Title, make_boards
-from tokbench.report.overview import overview, overview_sheets, win_rates
-from tokbench.report.render import markdown
-from tokbench.report.sheet import Sheet, as_json, frame, rich_table, text
-from tokbench.schema.record import Record, read_records, write_record
+from tokbench.report.board import tables as board_tables
+from tokbench.report.overview import overview, tables, win_rates
+from tokbench.report.result_set import Board, ResultSet, Title
+from tokbench.report.rows import Row
+from tokbench.report.tables import Table, markdown
+from tokbench.schema.record import Record, write_record
 from tokbench.stats.bootstrap import mean_interval
 
 
 @pytest.fixture(scope="module")
 def row(tmp_path_factory: pytest.TempPathFactory) -> Row:
-    (board,) = make_boards(run_tiny(tmp_path_factory.mktemp("one"), baselines=False))
+    (board,) = ResultSet(run_tiny(tmp_path_factory.mktemp("one"), baselines=False)).boards
     return board.rows[0]
 
 
-def test_a_row_wins_where_it_is_told_apart_and_ties_halve(row: Row) -> None:
+def test_a_row_wins_where_it_is_significantly_different_and_ties_halve(row: Row) -> None:
     """Two datasets. First: a (.3, group x) and b (.2, xy) tie, c (.1, y) ties with b alone.
     Second: a .1 (y) below c .2 (x); b is not there."""
 
     def at(value: float, group: str) -> Row:
-        return replace(row, values=row.values | {"recall@10": value}, group=group)
+        return replace(row, values={**row.values, "recall@10": value}, group=group)
 
     a: list[Row | None] = [at(0.3, "x"), at(0.1, "y")]
     b: list[Row | None] = [at(0.2, "xy"), None]
@@ -56,6 +54,10 @@ def test_the_interval_of_a_mean_is_that_of_independent_errors() -> None:
     assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([low, high], abs=2e-4)
 
 
+def heads(table: Table) -> tuple[str, ...]:
+    return tuple(column.head for column in table.columns)
+
+
 def elsewhere(record: Record) -> Record:
     """The same record, said to be of another dataset."""
     dataset = record.spec.dataset.model_copy(update={"name": "other", "label": "other"})
@@ -66,14 +68,14 @@ def elsewhere(record: Record) -> Record:
 def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
     here = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"))
     there = [elsewhere(one) for one in here if one.spec.tokenizer.label != "hashed:wide"]
-    assert overview_sheets(here) == [], "one dataset needs no overview"
-    (sheet,) = overview_sheets(here + there)
-    assert sheet.heads[-2:] == ("other", "tiny")
+    assert tables(ResultSet(here)) == [], "one dataset needs no overview"
+    (table,) = tables(ResultSet(here + there))
+    assert heads(table)[-2:] == ("other", "tiny")
     lines: dict[Any, dict[str, Any]] = {
-        line[:3]: dict(zip(sheet.heads, line, strict=True)) for line in sheet.rows
+        line[:3]: dict(zip(heads(table), line, strict=True)) for line in table.rows
     }
     assert not any("hashed:wide" in method for method in lines), "on one dataset only"
-    boards = {board.title.dataset: board for board in make_boards(here + there)}
+    boards = {board.title.dataset: board for board in ResultSet(here + there).boards}
     for method, line in lines.items():
         for name, board in boards.items():
             (row,) = (row for row in board.rows if row.method == method)
@@ -86,7 +88,7 @@ def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
 
 
 def test_who_wins_more_stands_first(tmp_path: Path) -> None:
-    (board,) = make_boards(run_tiny(tmp_path, baselines=False))
+    (board,) = ResultSet(run_tiny(tmp_path, baselines=False)).boards
     marks = {"worst": (0.1, "c"), "best": (0.3, "a"), "middle": (0.2, "b")}
     rows = tuple(
         replace(board.rows[0], tokenizer=name, values={"recall@10": value}, group=group)
@@ -94,85 +96,50 @@ def test_who_wins_more_stands_first(tmp_path: Path) -> None:
     )
     one = replace(board, rows=rows)
     other = replace(one, title=replace(board.title, dataset="other"))
-    (sheet,) = overview([one, other])
-    assert [(row[0], row[3]) for row in sheet.rows] == [("best", 1), ("middle", 0.5), ("worst", 0)]
+    (table,) = overview([one, other])
+    assert [(row[0], row[3]) for row in table.rows] == [("best", 1), ("middle", 0.5), ("worst", 0)]
 
 
 def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> None:
-    (board,) = make_boards(run_tiny(tmp_path, baselines=False))
+    (board,) = ResultSet(run_tiny(tmp_path, baselines=False)).boards
     later = replace(board, title=replace(board.title, dataset_digest="feedbeef" * 8))
-    heads = overview([board, later])[0].heads[-2:]
-    assert heads == (f"tiny · data {board.title.dataset_digest[:8]}", "tiny · data feedbeef")
+    found = heads(overview([board, later])[0])[-2:]
+    assert found == (f"tiny · data {board.title.dataset_digest[:8]}", "tiny · data feedbeef")
     optioned = replace(board, title=replace(board.title, dataset="tiny [step=2]"))
-    assert overview([board, optioned])[0].heads[-2:] == ("tiny", "tiny [step=2]")
+    assert heads(overview([board, optioned])[0])[-2:] == ("tiny", "tiny [step=2]")
     other = replace(board, title=replace(board.title, dataset="other"))
-    (sheet,) = overview([other, optioned])
-    assert sheet.heads[-2:] == ("other", "tiny"), "short where that is enough"
-    assert sheet.words.endswith(" Read with options: tiny [step=2].")
+    (table,) = overview([other, optioned])
+    assert heads(table)[-2:] == ("other", "tiny"), "short where that is enough"
+    assert table.note.endswith(" Read with options: tiny [step=2].")
 
 
 def test_no_recall_is_below_zero(row: Row) -> None:
     poor = replace(row, values={"recall@10": 0.001}, intervals={"recall@10": (0.0, 0.01)})
-    boards = [Board(Title(name, "leave-one-out", "toy", "x", 50, name), (poor,), ())
+    boards = [Board(Title(name, "leave-one-out", "toy", "x", 50, name), (poor,))
               for name in ("one", "other")]  # fmt: skip
-    (sheet,) = overview(boards)
-    mean, interval = sheet.rows[0][5:7]
+    (table,) = overview(boards)
+    mean, interval = table.rows[0][5:7]
     assert mean == 0.001
     assert isinstance(interval, tuple)
     assert interval == pytest.approx((0.0, 0.001 + 0.005 / 2**0.5))
 
 
-def test_figures_are_not_folded_in_a_narrow_terminal() -> None:
-    label = "a-label-of-some-length"
-    row = (label, label, (0.1, 0.2), label)
-    table = rich_table(Sheet("t", ("a", "b", "95 %", "c"), (row,)))
-    out = StringIO()
-    Console(width=50, file=out).print(table)
-    assert "[0.1000, 0.2000]" in out.getvalue()
-
-
-def test_cells_are_for_people() -> None:
-    cells = [None, "x", 3, 0.0, 0.00004, 0.0001, -0.00004, 0.12344, 1234.56, (0.1, -0.2)]
-    assert [text(cell) for cell in cells] == [
-        "", "x", "3", "0.0000", "<0.0001", "0.0001", "-0.0000", "0.1234", "1235",
-        "[0.1000, -0.2000]",
-    ]  # fmt: skip
-
-
-def test_an_interval_is_two_columns_in_every_row_or_in_none() -> None:
-    sheet = Sheet("t", ("row", "95 %"), (("a", (0.1, 0.2)), ("b", None)))
-    assert list(frame([sheet]).columns) == ["board", "row", "95 %/low", "95 %/high"]
-    assert json.loads(as_json([sheet]))[0]["rows"][1] == {
-        "row": "b", "95 %/low": None, "95 %/high": None,
-    }  # fmt: skip
-
-
 def test_the_command_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_tiny(tmp_path, baselines=False)
-    assert main(["report", str(tmp_path / "results"), "--overview"]) == 0
-    assert "wants records on two datasets" in capsys.readouterr().err
+    assert main(["report", "overview", str(tmp_path / "results")]) == 0
+    assert "takes records on two datasets" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "csv", "json"])
-def test_it_prints_in_every_form_and_on_the_first_page_of_a_site(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+def test_it_stands_before_the_boards_and_on_the_first_page_of_a_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for record in (records := run_tiny(tmp_path, baselines=False)):
+    for record in run_tiny(tmp_path, baselines=False):
         write_record(elsewhere(record), tmp_path / "results")
-    (sheet,) = overview_sheets(records + [elsewhere(record) for record in records])
-    assert main(["report", str(tmp_path / "results"), "--overview", "--format", form]) == 0
-    out = capsys.readouterr().out
-    assert "win rate" in out
-    assert "hashed" in out
-    if form in ("csv", "json"):
-        assert "95 %/low" in out
-    if form == "markdown":
-        assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
-        whole = capsys.readouterr().out
-        assert whole.startswith(out), "before the boards"
-        boards = markdown(make_boards(read_records(tmp_path / "results")))
-        assert whole == f"{out}\n{boards}"
-    if form == "terminal":
-        assert main(["report", str(tmp_path / "results"), "--html", str(tmp_path / "site")]) == 0
-        page = Page(tmp_path / "site/index.html")
-        assert page.table(sheet.title)[0] == list(sheet.heads)
+    results = ResultSet.read(tmp_path / "results")
+    (table,) = tables(results)
+    assert main(["report", str(tmp_path / "results"), "--format", "markdown"]) == 0
+    assert capsys.readouterr().out == markdown([table, *board_tables(results)])
+    words = ["report", "site", str(tmp_path / "results"), "--out", str(tmp_path / "site")]
+    assert main(words) == 0
+    page = Page(tmp_path / "site/index.html")
+    assert page.table(table.title)[0] == list(heads(table))

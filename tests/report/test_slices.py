@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipeline.test_grid import run_tiny
-from tokbench.cli import main
-from tokbench.report.slices import SLICES, popularity_bounds, slice_sheets, slices_of
+from tokbench.report.outcomes import COLUMNS, per_user
+from tokbench.report.result_set import ResultSet
+from tokbench.report.slices import SLICES, popularity_bounds, slices_of, tables
 from tokbench.schema.record import Outcome, Packed, Record
+from tokbench.stats.bootstrap import bootstrap
 
 
 def outcome_with(record: Record, **queries: Any) -> Outcome:
@@ -86,8 +88,21 @@ def test_records_without_facts_keep_what_the_placement_tells(tmp_path: Path) -> 
     assert record.outcome is not None
     old = record.outcome.model_copy(update={"queries": None, "item_frequency": None})
     assert slices_of(old).keys() == {"all", "target collides", "target unique"}
-    (sheet,) = slice_sheets([record.model_copy(update={"outcome": old})])
-    assert "1 records" in sheet.words
+    (table,) = tables(ResultSet([record.model_copy(update={"outcome": old})]))
+    assert "1 records" in table.note
+
+
+def test_intervals_are_a_bootstrap_over_the_users_of_the_slice(tmp_path: Path) -> None:
+    (record,) = run_tiny(tmp_path, collision_policies=("none",), baselines=False)
+    assert record.outcome is not None
+    users = per_user(record)[:, [COLUMNS.index("recall@10"), COLUMNS.index("ndcg@10")]]
+    (table,) = tables(ResultSet([record]))
+    for row in table.rows:
+        values = users[slices_of(record.outcome)[str(row[0])]]
+        low, high = bootstrap(values)
+        assert row[4] == len(values)
+        assert row[6] == pytest.approx((low[0], high[0]))
+        assert row[8] == pytest.approx((low[1], high[1]))
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
@@ -102,10 +117,10 @@ def test_head_and_tail_never_meet_and_hold_their_share(counts: list[int]) -> Non
     assert sum(c for c in counts if c <= min(more)) > 0.2 * total
 
 
-def test_a_sheet_averages_seeds_and_parts_add_up_to_the_whole(tmp_path: Path) -> None:
+def test_a_table_averages_seeds_and_parts_add_up_to_the_whole(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, seeds=(0, 1), collision_policies=("none",), baselines=False)
-    (sheet,) = slice_sheets(records)
-    rows = {str(row[0]): row for row in sheet.rows}
+    (table,) = tables(ResultSet(records))
+    rows = {str(row[0]): row for row in table.rows}
     outcomes = [record.outcome for record in records if record.outcome is not None]
     mean = np.mean([outcome.figures["recall@10"].value for outcome in outcomes])
     assert rows["all"][4] == 8
@@ -119,8 +134,8 @@ def test_a_sheet_averages_seeds_and_parts_add_up_to_the_whole(tmp_path: Path) ->
 
 def test_a_user_whose_target_collides_under_one_seed_counts_with_that_seed(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, seeds=(0, 1), collision_policies=("none",), baselines=False)
-    (sheet,) = slice_sheets(records)
-    row = next(row for row in sheet.rows if row[0] == "target collides")
+    (table,) = tables(ResultSet(records))
+    row = next(row for row in table.rows if row[0] == "target collides")
     values: dict[int, list[float]] = {}
     for record in records:
         assert record.outcome is not None
@@ -132,32 +147,3 @@ def test_a_user_whose_target_collides_under_one_seed_counts_with_that_seed(tmp_p
                 values.setdefault(user, []).append(hit)
     assert row[4] == len(values)
     assert row[5] == pytest.approx(np.mean([np.mean(each) for each in values.values()]))
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("tables")
-    run_tiny(folder, baselines=False)
-    return str(folder / "results")
-
-
-@pytest.mark.parametrize("flag", ["slices", "intrinsic", "costs", "decoding"])
-@pytest.mark.parametrize("form", ["terminal", "markdown", "csv", "json"])
-def test_every_table_prints_in_every_form(
-    results: str, capsys: pytest.CaptureFixture[str], flag: str, form: str
-) -> None:
-    assert main(["report", results, f"--{flag}", "--format", form]) == 0
-    out = capsys.readouterr().out
-    words = {"slices": "tail target", "intrinsic": "gini/tuples", "costs": "generator parameters",
-             "decoding": "survival/level2"}  # fmt: skip
-    assert words[flag] in out
-    assert "hashed" in out
-
-
-def test_tables_are_one_at_a_time_and_not_latex(
-    results: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["report", results, "--slices", "--format", "latex"]) != 0
-    assert "no format latex" in capsys.readouterr().err
-    assert main(["report", results, "--slices", "--against", "paper"]) != 0
-    assert main(["report", results, "--slices", "--html", str(tmp_path / "site")]) != 0

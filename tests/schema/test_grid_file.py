@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.components import registry_of
-from tests.report.sheets import BENCHMARKS
+from tests.report.points import BENCHMARKS
 from tokbench.errors import ConfigError
 from tokbench.pipeline.file_cells import file_cells
 from tokbench.registry.registry import build_registry
-from tokbench.report.published import published
+from tokbench.report.paper import published
 from tokbench.schema.grid_file import points_of, read_grid_file
 from tokbench.schema.run_spec import BASELINES
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.pipeline.test_grid import run_tiny, tiny_request
-from tokbench.report.board import make_boards
-from tokbench.report.render import markdown
+from tokbench.report.board import page
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record
 from tokbench.schema.run_spec import ComponentSpec, RunSpec
 from tokbench.stats.seeds import sd_by_axis
@@ -77,8 +77,8 @@ def test_the_board_shows_the_axes_of_crossed_runs(tmp_path: Path) -> None:
         tmp_path, tokenizer_seeds=(0, 1), generator_seeds=(0, 1), baselines=False
     )
     assert sorted(record.spec.seeds for record in records) == ["0", "0-1", "1", "1-0"]
-    (board,) = make_boards(records)
+    (board,) = ResultSet(records).boards
     (row,) = board.rows
     assert row.seeds == 4
     assert set(row.axes) == {"tokenizer", "generator", "rest"}
-    assert "sd: tokenizer 0." in markdown([board])
+    assert "sd: tokenizer 0." in page(ResultSet(records))

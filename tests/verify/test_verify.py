@@ -18,8 +18,9 @@ import pytest
 from tests.pipeline.test_grid import run_tiny
 from tokbench.cli import main
 from tokbench.pipeline.stages import CHAIN
-from tokbench.report.overview import page
-from tokbench.schema.record import Packed, read_records
+from tokbench.report.board import page
+from tokbench.report.result_set import ResultSet
+from tokbench.schema.record import Packed
 from tokbench.scoring.metrics import CUTOFFS, Ties
 from tokbench.types import Placement
 from tokbench.verify import recount, verify
@@ -32,7 +33,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cell under two policies, the baselines, and their board, made once."""
     folder = tmp_path_factory.mktemp("honest")
     run_tiny(folder, collision_policies=("none", "extra-token"))
-    board = page(read_records(folder / "results"))
+    board = page(ResultSet.read(folder / "results"))
     (folder / "results" / "BOARD.md").write_text(board, encoding="utf-8")
     return folder / "results"
 
@@ -224,7 +225,7 @@ def test_the_command_lists_all_findings(results: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     "words", [["verify", "{}"], ["compare", "hashed/none/echo", "item-id/none/bigram", "-d", "tiny",
                                  "--results", "{}"], ["report", "{}", "--format", "latex"],
-              ["report", "{}", "--html", "{}/../site"]],
+              ["report", "site", "{}", "--out", "{}/../site"]],
     ids=lambda words: words[0] + words[-2],
 )  # fmt: skip
 def test_reading_records_imports_no_torch(honest: Path, words: list[str]) -> None:

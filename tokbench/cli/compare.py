@@ -10,7 +10,7 @@ CUTOFFS = (5, 10, 20, 40)
 FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
 
 
-@click.command("compare", short_help="Say whether two rows can be told apart.")
+@click.command("compare", short_help="Say whether two rows are significantly different.")
 @click.argument("a")
 @click.argument("b")
 @click.option("-d", "--dataset", default=None,
@@ -35,15 +35,15 @@ def compare_command(
     baseline also by its generator, such as item-item. Seeds are averaged per user. Interval and p
     cover users and, where any row of the board was run more than once, training runs.
     """
-    from tokbench.schema.record import read_records
+    from tokbench.report.result_set import ResultSet
 
-    records = read_records(results)
+    read = ResultSet.read(results)
     if dataset is None:
-        from tokbench.cli.board import print_sheets
-        from tokbench.report.everywhere import everywhere, everywhere_sheets
+        from tokbench.cli.report import show
+        from tokbench.report.compare_datasets import compare_datasets, tables
 
-        print_sheets(everywhere_sheets(everywhere(records, a, b, board=board, figure=figure)))
+        show(tables(compare_datasets(read, a, b, board=board, figure=figure)))
         return
     from tokbench.report.compare import compare
 
-    click.echo(str(compare(records, a, b, dataset=dataset, board=board, figure=figure)))
+    click.echo(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))

@@ -43,9 +43,11 @@ def run_command(file: Path | None, **options: Any) -> int:
     fields. Cells share every stage whose inputs are equal, and a cell that has a record is not run
     again.
     """
-    from tokbench.cli.board import print_board
     from tokbench.cli.callbacks import printing
+    from tokbench.cli.report import show
     from tokbench.pipeline.grid import run_cells
+    from tokbench.report.board import tables
+    from tokbench.report.result_set import ResultSet
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
     cells, context, registry = _prepared(file, options)
@@ -58,7 +60,7 @@ def run_command(file: Path | None, **options: Any) -> int:
         click.echo(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
                    err=True)  # fmt: skip
         return 130
-    print_board(records)
+    show(tables(ResultSet(records)))
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
         click.echo(f"failed: {record.spec.tokenizer.label}: {record.error}", err=True)

@@ -24,20 +24,20 @@ PLUGIN = click.option(
 @PLUGIN
 def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
     from tokbench.registry.registry import build_registry
+    from tokbench.report.tables import Column, Table
 
     registry = build_registry(plugins)
     console = screen()
+    columns = tuple(map(Column, ("name", "presets", "what it is", "from")))
     for plural in [kind] if kind else KINDS:
-        table = Table("name", "presets", "what it is", "from", title=plural, title_justify="left")
-        for entry in registry.all(plural.removesuffix("s")):
-            presets = ", ".join(entry.cls.presets)
-            table.add_row(*map(escape, (entry.name, presets, _first_line(entry), entry.origin)))
-        console.print(table)
+        rows = tuple(
+            (entry.name, ", ".join(entry.cls.presets), _first_line(entry), entry.origin)
+            for entry in registry.all(plural.removesuffix("s"))
+        )
+        show([Table(plural, columns, rows)])
     for failure in registry.failures:
         console.print(f"not loaded: {failure.plugin}: {failure.reason}", style="red", markup=False)
 
@@ -76,8 +76,8 @@ def entries_called(name: str, registry: Registry) -> list[Entry]:
 
 
 def _print_entry(console: Any, entry: Entry) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from tokbench.cli.report import show
+    from tokbench.report.tables import Column, Table
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False)
@@ -86,10 +86,9 @@ def _print_entry(console: Any, entry: Entry) -> None:
     say(f"{entry.kind} {entry.name} ({entry.origin}): {_first_line(entry)}")
     if cls.citation:
         say(f"source: {cls.citation}")
-    table = Table("option", "symbol", "type", "default", "bounds", "paper", "meaning")
-    for row in _options(cls.Config):
-        table.add_row(*map(escape, row))
-    console.print(table) if table.row_count else say("no options")
+    columns = ("option", "symbol", "type", "default", "bounds", "paper", "meaning")
+    rows = tuple(_options(cls.Config))
+    show([Table("", tuple(map(Column, columns)), rows)]) if rows else say("no options")
     for preset, options in cls.presets.items():
         say(f"preset {preset}: " + ", ".join(f"{key}={value}" for key, value in options.items()))
     for sentence in cls.deviations:

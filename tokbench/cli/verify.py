@@ -24,12 +24,14 @@ def verify_command(results: Path) -> int:
     files = sum(1 for _ in results.rglob("*.json"))
     if not files:
         raise RecordError(f"no records under {results}/; name the folder that has them")
-    findings = verify(results)
-    for finding in findings:
-        click.echo(str(finding))
+    discrepancies = verify(results)
+    for discrepancy in discrepancies:
+        click.echo(str(discrepancy))
     board = " and the board" if (results / "BOARD.md").is_file() else ""
-    if findings:
-        click.echo(f"{results}: {len(findings)} findings in {files} records{board}", err=True)
+    if discrepancies:
+        click.echo(
+            f"{results}: {len(discrepancies)} discrepancies in {files} records{board}", err=True
+        )
         return 1
     click.echo(f"{results}: {files} records{board} follow from their own data")
     return 0

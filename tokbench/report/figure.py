@@ -1,4 +1,4 @@
-"""A sheet as a figure: a panel per plot, means with 95 % intervals, gaps as gaps, png and svg.
+"""A grid file's points as png and svg: a panel per plot, means with 95 % intervals, gaps as gaps.
 
 Colours are those of Okabe and Ito (2008), told apart by the colour-blind; markers and dashes tell
 the lines apart in grey print too.
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tokbench.errors import MissingExtraError
-from tokbench.report.board import FIGURES
 from tokbench.report.claims import Judged
-from tokbench.report.grid_sheet import GridSheet, Mean
+from tokbench.report.grid_points import GridPoints, Mean
 from tokbench.schema.grid_file import Panel, Point, Value
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-def save_figure(sheet: GridSheet, judged: Sequence[Judged], stem: Path) -> list[Path]:
+def save_figure(grid: GridPoints, judged: Sequence[Judged], stem: Path) -> list[Path]:
     """Write STEM.png and STEM.svg; returns both. Raises MissingExtraError without matplotlib."""
     try:
         import matplotlib as mpl
@@ -45,28 +44,28 @@ def save_figure(sheet: GridSheet, judged: Sequence[Judged], stem: Path) -> list[
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{form}") for form in ("png", "svg")]
     with mpl.rc_context(STYLE):
-        figure = draw(sheet, judged)
+        figure = draw(grid, judged)
         figure.savefig(paths[0], dpi=200)
         figure.savefig(paths[1], metadata={"Date": None})
     return paths
 
 
-def draw(sheet: GridSheet, judged: Sequence[Judged]) -> Figure:
+def draw(grid: GridPoints, judged: Sequence[Judged]) -> Figure:
     """The figure, panels side by side, each with the verdicts on its claims."""
     from matplotlib.figure import Figure
 
-    panels = sheet.file.panels
+    panels = grid.file.panels
     figure = Figure(figsize=(3.3 * len(panels) + 0.4, 3.9), layout="constrained")
-    figure.suptitle(f"{sheet.file.title} ({sheet.file.source.place})", fontsize=11)
+    figure.suptitle(f"{grid.file.title} ({grid.file.source.place})", fontsize=11)
     shared: dict[str, Axes] = {}  # panels of one figure of merit have one scale
     for place, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), place, sharey=shared.get(panel.figure))
         shared.setdefault(panel.figure, axes)
-        _panel(axes, sheet, panel)
+        _panel(axes, grid, panel)
     for axes, panel in zip(figure.axes, panels, strict=True):  # scales are known only now
         verdicts = [one for one in judged if one.claim.panel == panel.name]
         heading = [textwrap.fill(f"{one.verdict}: {one.claim.says}", 50) for one in verdicts]
-        heading += _baseline(axes, sheet, panel.figure)
+        heading += _baseline(axes, grid, panel.figure)
         axes.set_title("\n".join(heading), fontsize=7.5, color=GREY, loc="left")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     for axes in figure.axes[1:]:
@@ -76,21 +75,21 @@ def draw(sheet: GridSheet, judged: Sequence[Judged]) -> Figure:
                 labels.append(label)
     if labels:
         figure.legend(handles, labels, frameon=False, loc="outside right center")
-    figure.supxlabel(_caption(sheet), fontsize=7.5, color=GREY)
+    figure.supxlabel(_caption(grid), fontsize=7.5, color=GREY)
     return figure
 
 
-def _caption(sheet: GridSheet) -> str:
+def _caption(grid: GridPoints) -> str:
     """What was measured, and how to read it."""
-    counts = sorted({len(sheet.runs[point]) for point in sheet.outcomes}) or [0]
+    counts = sorted({grid.seeds(point) for point in grid.outcomes}) or [0]
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     words = f"mean over users and {seeds} seed{'' if seeds == '1' else 's'}"
-    bars = "users and training runs" if sheet.training.df else "users"
-    gaps = "; crosses: no figure" if sheet.gaps else ""
-    return f"{sheet.title}\n{words}, bars: 95 % intervals over {bars}{gaps}"
+    bars = "users and training runs" if grid.family.training.df else "users"
+    gaps = "; crosses: no figure" if grid.gaps else ""
+    return f"{grid.title}\n{words}, bars: 95 % intervals over {bars}{gaps}"
 
 
-def _panel(axes: Axes, sheet: GridSheet, panel: Panel) -> None:
+def _panel(axes: Axes, grid: GridPoints, panel: Panel) -> None:
     metric, _, k = panel.figure.partition("@")
     axes.set_xlabel(f"{panel.x.label} {panel.x.symbol}".strip())
     axes.set_ylabel(f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}")
@@ -102,10 +101,10 @@ def _panel(axes: Axes, sheet: GridSheet, panel: Panel) -> None:
         aside = 0.07 * (turn - (len(lines) - 1) / 2)
         shifted = [position + aside for position in positions]
         label = "" if panel.lines is None else f"{panel.lines.symbol} = {value}"
-        _line(axes, shifted, [sheet.mean(point, panel.figure) for point in points], turn, label)
+        _line(axes, shifted, [grid.mean(point, panel.figure) for point in points], turn, label)
         for position, point in zip(shifted, points, strict=True):
-            if point in sheet.gaps:
-                _gap(axes, position, sheet.gaps[point], turn)
+            if point in grid.gaps:
+                _gap(axes, position, grid.gaps[point], turn)
 
 
 def _positions(axes: Axes, panel: Panel) -> list[float]:
@@ -148,10 +147,9 @@ def _gap(axes: Axes, position: float, why: str, turn: int) -> None:
               transform=foot)  # fmt: skip
 
 
-def _baseline(axes: Axes, sheet: GridSheet, figure: str) -> list[str]:
+def _baseline(axes: Axes, grid: GridPoints, figure: str) -> list[str]:
     """The best baseline as a line; where that would squash the rest, its figure in words."""
-    column = FIGURES.index(figure)
-    found = {name: float(users[:, column].mean()) for name, users in sheet.baselines.items()}
+    found = {name: float(one.column(figure).mean()) for name, one in grid.baselines.items()}
     if not found:
         return []
     name = max(found, key=lambda key: found[key])

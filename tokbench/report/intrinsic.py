@@ -10,53 +10,59 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokbench.report.board import HEADLINE, Method, finished, tables, title_of
-from tokbench.report.sheet import Cell, Sheet
+from tokbench.report.outcomes import HEADLINE
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.rows import Method
 from tokbench.report.stability import stability
+from tokbench.report.tables import Column, Entry, Table
 from tokbench.schema.record import Record
 from tokbench.stats.correlation import Correlations, correlations
 
 PREFIX = "intrinsic/"
-WORDS = (
+NOTE = (
     "Measures of the codes before the collision policy, means over seeds (docs/intrinsic.md "
     "defines them). rho: Spearman, tau: Kendall, over the tokenizers; p: permutation test of rho; "
     "corrected: for all measures looked at."
 )
+TESTED = tuple(Column(head, "figure") for head in ("rho", "tau", "p", "corrected"))
 
 
-def intrinsic_sheets(records: Sequence[Record]) -> list[Sheet]:
-    """A sheet per board, policy and generator that has measured records."""
-    sheets = []
-    for table in tables(records):
-        done = {method: kept for method, group in finished(table).items()
-                if (kept := [record for record in group if _measures(record)])}  # fmt: skip
-        for policy, generator in sorted({method[1:] for method in done}):
-            some = {m: done[m] for m in done if m[1:] == (policy, generator)}
-            title = f"{title_of(table)} · policy {policy} · generator {generator}"
-            sheets.append(sheet_of(title, some))
-    return sheets
+def tables(results: ResultSet) -> list[Table]:
+    """A table per board, policy and generator that has measured records."""
+    return [table for board in results.boards for table in of_board(board)]
 
 
-def sheet_of(title: str, done: dict[Method, list[Record]]) -> Sheet:
+def of_board(board: Board) -> list[Table]:
+    """As `tables`, of one board."""
+    done = {row.method: kept for row in board.rows
+            if (kept := [record for record in row.runs if _measures(record)])}  # fmt: skip
+    made = []
+    for policy, generator in sorted({method[1:] for method in done}):
+        some = {m: done[m] for m in done if m[1:] == (policy, generator)}
+        made.append(_table(f"{board.title} · policy {policy} · generator {generator}", some))
+    return made
+
+
+def _table(title: str, done: dict[Method, list[Record]]) -> Table:
     """Rows are measures, columns tokenizers by falling Recall@10."""
     recall = {method: _mean(group, HEADLINE) for method, group in done.items()}
     methods = sorted(done, key=lambda method: -recall[method])
-    table = {method: measured(done[method]) for method in methods}
-    names = list(dict.fromkeys(name for method in methods for name in table[method]))
+    measures = {method: measured(done[method]) for method in methods}
+    names = list(dict.fromkeys(name for method in methods for name in measures[method]))
     tested = correlations(
-        {name: [table[method][name] for method in methods]
+        {name: [measures[method][name] for method in methods]
          for name in names
-         if not is_control(name) and all(name in table[method] for method in methods)},
+         if not is_control(name) and all(name in measures[method] for method in methods)},
         [recall[method] for method in methods],
     )  # fmt: skip
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[Entry, ...]] = [
         (HEADLINE, *(recall[method] for method in methods), None, None, None, None)
     ]
     for name in names:
-        values: list[Cell] = [table[method].get(name) for method in methods]
-        rows.append((name, *values, *_correlation_cells(tested, name)))
-    heads = ("measure", *(method[0] for method in methods), "rho", "tau", "p", "corrected")
-    return Sheet(title, heads, tuple(rows), f"{tested} {WORDS}")
+        values: list[Entry] = [measures[method].get(name) for method in methods]
+        rows.append((name, *values, *_tests(tested, name)))
+    heads = (Column("measure"), *(Column(method[0], "figure") for method in methods), *TESTED)
+    return Table(title, heads, tuple(rows), f"{tested} {NOTE}")
 
 
 def is_control(name: str) -> bool:
@@ -88,7 +94,7 @@ def _mean(records: Sequence[Record], figure: str) -> float:
     return float(np.mean([r.outcome.figures[figure].value for r in records if r.outcome]))
 
 
-def _correlation_cells(tested: Correlations, name: str) -> tuple[Cell, ...]:
+def _tests(tested: Correlations, name: str) -> tuple[Entry, ...]:
     one = tested.found.get(name)
     if one is None:
         return (None, None, None, None)

@@ -1,48 +1,42 @@
-"""Every method on every dataset: a sheet per setting, a column per board."""
+"""Every method on every dataset: a table per setting, a column per board."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
 
-from tokbench.report.board import HEADLINE, Board, Method, Row, make_boards
-from tokbench.report.render import markdown
-from tokbench.report.sheet import Cell, Sheet, as_markdown
-from tokbench.schema.record import Record
+from tokbench.report.outcomes import HEADLINE
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.rows import Method, Row
+from tokbench.report.tables import METHOD, Column, Entry, Table
 from tokbench.stats.bootstrap import mean_interval
 
-HEADS = ("tokenizer", "policy", "generator", "win rate", "datasets", "mean", "95 %")
-WORDS = (
+COLUMNS = (*METHOD, Column("win rate", "figure"), Column("datasets", "count"),
+           Column("mean", "figure"), Column("95 %", "interval"))  # fmt: skip
+NOTE = (
     "Recall@10 over items, seeds averaged; an empty cell: not run. Rows on one dataset only are "
     "left out. mean: of rows on every dataset, with a 95 % interval made of the boards' own (other "
     "users on each, so their errors are taken as independent). win rate: over the other rows shown "
-    "of a board, 1 where this one is above and they can be told apart, 1/2 where they share a rank "
-    "group, 0 where it is below; averaged over its datasets."
+    "of a board, 1 where this one is above and significantly different, 1/2 where they share a "
+    "rank group, 0 where it is below; averaged over its datasets."
 )
 
 
-def overview_sheets(records: Sequence[Record]) -> list[Sheet]:
-    """The overview of the boards of these records."""
-    return overview(make_boards(records))
-
-
-def overview(boards: Sequence[Board]) -> list[Sheet]:
+def tables(results: ResultSet) -> list[Table]:
     """The boards that differ in nothing but the data, side by side, where there are two or more."""
+    return overview(results.boards)
+
+
+def overview(boards: Sequence[Board]) -> list[Table]:
+    """As `tables`, of boards."""
     settings: dict[str, list[Board]] = {}
     for board in boards:
         if board.rows:
             settings.setdefault(board.title.setting, []).append(board)
-    return [_sheet(setting, found) for setting, found in settings.items() if len(found) > 1]
+    return [_table(setting, found) for setting, found in settings.items() if len(found) > 1]
 
 
-def page(records: Sequence[Record]) -> str:
-    """The overview and the boards in markdown: results/BOARD.md."""
-    boards = make_boards(records)
-    sheets = overview(boards)
-    return f"{as_markdown(sheets)}\n{markdown(boards)}" if sheets else markdown(boards)
-
-
-def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
+def _table(title: str, boards: Sequence[Board]) -> Table:
     found: dict[Method, list[Row | None]] = {}
     for n, board in enumerate(boards):
         for row in board.rows:
@@ -50,16 +44,16 @@ def _sheet(title: str, boards: Sequence[Board]) -> Sheet:
     shown = {method: rows for method, rows in found.items() if len(boards) - rows.count(None) > 1}
     rates = win_rates(list(shown.values()))
     lines = [
-        (*method, rate, *_cells(rows))
+        (*method, rate, *_entries(rows))
         for (method, rows), rate in sorted(
             zip(shown.items(), rates, strict=True), key=lambda line: (-line[1], line[0][0])
         )
     ]
-    heads = (*HEADS, *_columns(boards))
-    return Sheet(title, heads, tuple(lines), WORDS + _options(boards))
+    columns = (*COLUMNS, *(Column(head, "figure") for head in _heads(boards)))
+    return Table(title, columns, tuple(lines), NOTE + _options(boards))
 
 
-def _columns(boards: Sequence[Board]) -> list[str]:
+def _heads(boards: Sequence[Board]) -> list[str]:
     """The datasets; with their options where two have one name, and with the data's digest where
     these are the same too."""
     titles = [board.title for board in boards]
@@ -86,9 +80,9 @@ def _options(boards: Sequence[Board]) -> str:
     return f" Read with options: {', '.join(labels)}." if labels else ""
 
 
-def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
+def _entries(rows: Sequence[Row | None]) -> tuple[Entry, ...]:
     there = [row for row in rows if row is not None]
-    mean: tuple[Cell, Cell] = (None, None)
+    mean: tuple[Entry, Entry] = (None, None)
     if len(there) == len(rows):
         value, (low, high) = mean_interval(
             [(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there]
@@ -99,7 +93,7 @@ def _cells(rows: Sequence[Row | None]) -> tuple[Cell, ...]:
 
 
 def win_rates(table: Sequence[Sequence[Row | None]]) -> list[float]:
-    """Of each line [datasets], see WORDS. A board that a row has to itself says nothing."""
+    """Of each line [datasets], see NOTE. A board that a row has to itself says nothing."""
     rates = []
     for line in table:
         boards = []

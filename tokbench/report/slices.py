@@ -6,26 +6,29 @@ Axes: Q queries (users).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.board import FIGURES, finished, per_user, tables, title_of
-from tokbench.report.sheet import Sheet
-from tokbench.schema.record import Outcome, Record
-from tokbench.stats.bootstrap import bootstrap
+from tokbench.report.outcomes import COLUMNS, TAILS, per_user, resampled
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.rows import Row
+from tokbench.report.tables import METHOD, Column, Table
+from tokbench.schema.record import Outcome
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]
 
 SLICES = (
     *("all", "head target", "middle target", "tail target", "cold target", "short history"),
     *("long history", "target collides", "target unique", "same day", "other day"),
 )
 SHOWN = ("recall@10", "ndcg@10")
+SHOWN_AT = [COLUMNS.index(name) for name in SHOWN]
 SHARE = 0.2
-WORDS = (
+NOTE = (
     "head: the fewest most popular items that have at least 20 % of the training interactions; "
     "tail: the most least popular ones that have at most 20 %; middle: between (arXiv 2103.06364); "
     "items with equally many stay together. cold: no training interaction (also in the tail). "
@@ -76,77 +79,51 @@ def popularity_bounds(frequency: Ints) -> tuple[int, int]:
     total = falling.sum()
     held = np.cumsum(falling)
     head = falling[np.searchsorted(held, SHARE * total)]
-    values = np.unique(falling)
-    upto = np.array([falling[falling <= value].sum() for value in values])
-    fitting = values[upto <= SHARE * total]
+    values, counts = np.unique(falling, return_counts=True)
+    fitting = values[np.cumsum(values * counts) <= SHARE * total]
     return int(head), int(fitting.max(initial=-1))
 
 
-def slice_sheets(records: Sequence[Record]) -> list[Sheet]:
-    """A sheet per board: a row per slice and method, slices in the order of SLICES."""
-    return [sheet for table in tables(records) if (sheet := _sheet(table)).rows]
+def tables(results: ResultSet) -> list[Table]:
+    """A table per board: a row per slice and method, slices in the order of SLICES."""
+    return [table for board in results.boards if (table := _table(board)).rows]
 
 
-def _sheet(table: Sequence[Record]) -> Sheet:
-    done = finished(table)
-    masks = {method: _masks(group) for method, group in done.items()}
-    order = sorted(done, key=lambda method: -_users(done[method])[..., _columns()[0]].mean())
-    rows = [
-        (name, *method, *cells)
-        for name in SLICES
-        for method in order
-        if (cells := slice_cells(done[method], masks[method].get(name)))
-    ]
-    heads = ("slice", "tokenizer", "policy", "generator", "users", "R@10", "R@10, 95 %", "N@10",
-             "N@10, 95 %")  # fmt: skip
-    old = sum(outcome.queries is None for group in done.values() for outcome in _outcomes(group))
-    words = (
-        f"{WORDS} Without facts of queries, so without most slices: {old} records."
-        if old
-        else WORDS
-    )
-    return Sheet(str(title_of(table)), heads, tuple(rows), words, grouped=True)
+HEADS = (Column("slice"), *METHOD, Column("users", "count"), Column("R@10", "figure"),
+         Column("R@10, 95 %", "interval"), Column("N@10", "figure"),
+         Column("N@10, 95 %", "interval"))  # fmt: skip
 
 
-def slice_cells(
-    records: Sequence[Record], mask: Mask | None
-) -> tuple[int, float, tuple[float, float], float, tuple[float, float]] | tuple[()]:
-    """(users, Recall@10, its interval, NDCG@10, its interval) of the users in `mask` [seeds, Q].
+def _table(board: Board) -> Table:
+    parts: dict[str, list[tuple[Row, Values]]] = {name: [] for name in SLICES}
+    for row in board.rows:
+        for name, values in outcomes_by_slice(row):
+            parts[name].append((row, values))
+    found = [(name, row, values) for name in SLICES for row, values in parts[name]]
+    rows = []
+    drawn = resampled([values for _, _, values in found])
+    for (name, row, values), means in zip(found, drawn, strict=True):
+        recall, ndcg = values.mean(axis=0).tolist()
+        bounds = [(low, high) for low, high in np.percentile(means, TAILS, axis=0).T.tolist()]
+        rows.append((name, *row.method, len(values), recall, bounds[0], ndcg, bounds[1]))
+    runs = [run.outcome for row in board.rows for run in row.runs]
+    old = sum(outcome is not None and outcome.queries is None for outcome in runs)
+    lack = f" Without facts of queries, so without most slices: {old} records." if old else ""
+    return Table(str(board.title), HEADS, tuple(rows), NOTE + lack, grouped=True)
+
+
+def outcomes_by_slice(row: Row) -> Iterator[tuple[str, Values]]:
+    """(slice, figures SHOWN of its users [users, 2]) where every seed can tell and it has users.
 
     A user's value is the mean over the seeds in which the user is in the slice (a target may
-    collide under one seed only). () where the slice is unknown or empty.
+    collide under one seed only).
     """
-    if mask is None or not mask.any():
-        return ()
-    inside = mask.any(axis=0)
-    weight = mask[:, inside] / mask[:, inside].sum(axis=0)  # [seeds, users]
-    values = np.einsum("su,suf->uf", weight, _users(records)[:, inside][..., _columns()])
-    low, high = bootstrap(values)
-    (recall, ndcg), bounds = values.mean(axis=0), list(zip(low, high, strict=True))
-    return (
-        int(inside.sum()),
-        float(recall),
-        (float(bounds[0][0]), float(bounds[0][1])),
-        float(ndcg),
-        (float(bounds[1][0]), float(bounds[1][1])),
-    )
-
-
-def _masks(records: Sequence[Record]) -> dict[str, Mask]:
-    """Slices that every seed can tell, [seeds, Q] each."""
-    each = [slices_of(outcome) for outcome in _outcomes(records)]
-    return {name: np.stack([one[name] for one in each])
-            for name in SLICES if all(name in one for one in each)}  # fmt: skip
-
-
-def _outcomes(records: Sequence[Record]) -> list[Outcome]:
-    return [record.outcome for record in records if record.outcome is not None]
-
-
-def _users(records: Sequence[Record]) -> NDArray[np.float64]:
-    """[seeds, Q, figures]"""
-    return np.stack([per_user(record) for record in records])
-
-
-def _columns() -> list[int]:
-    return [FIGURES.index(name) for name in SHOWN]
+    masks = [slices_of(run.outcome) for run in row.runs if run.outcome is not None]
+    users = np.stack([per_user(run)[:, SHOWN_AT] for run in row.runs])  # [seeds, Q, 2]
+    for name in SLICES:
+        if all(name in one for one in masks):
+            mask = np.stack([one[name] for one in masks])  # [seeds, Q]
+            inside = mask.any(axis=0)
+            if inside.any():
+                weight = mask[:, inside] / mask[:, inside].sum(axis=0)
+                yield name, np.einsum("su,suf->uf", weight, users[:, inside])

@@ -18,7 +18,8 @@ import numpy as np
 from tokbench.api import Progress, Quiet
 from tokbench.errors import RecordError, listed
 from tokbench.pipeline.stages import CHAIN
-from tokbench.report.overview import page
+from tokbench.report.board import page
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Outcome, Record, read_record
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
@@ -30,7 +31,7 @@ EXACT = 1e-12  # two ways to add the same numbers differ by less
 
 
 @dataclass(frozen=True)
-class Finding:
+class Discrepancy:
     """Something that does not follow: in which file, and why."""
 
     file: Path
@@ -40,21 +41,21 @@ class Finding:
         return f"{self.file}: {self.reason}"
 
 
-def verify(results: Path, *, progress: Progress | None = None) -> list[Finding]:
+def verify(results: Path, *, progress: Progress | None = None) -> list[Discrepancy]:
     """Everything wrong under `results`, in a fixed order; empty where all is in order."""
-    findings: list[Finding] = []
+    discrepancies: list[Discrepancy] = []
     records: dict[Path, Record] = {}
     paths = sorted(results.rglob("*.json"))
     with (progress or Quiet()).track("verify", total=len(paths)) as advance:
         for path in paths:
             record, reasons = verify_file(path, results)
-            findings += [Finding(path, reason) for reason in reasons]
+            discrepancies += [Discrepancy(path, reason) for reason in reasons]
             if record is not None:
                 records[path] = record
             advance()
-    findings += _disagreements(records)
-    findings += _board_findings(results / "BOARD.md", list(records.values()))
-    return findings
+    discrepancies += _disagreements(records)
+    discrepancies += _board_discrepancies(results / "BOARD.md", list(records.values()))
+    return discrepancies
 
 
 def verify_file(path: Path, results: Path) -> tuple[Record | None, list[str]]:
@@ -184,7 +185,7 @@ def _interval_reasons(
         )
 
 
-def _disagreements(records: dict[Path, Record]) -> Iterator[Finding]:
+def _disagreements(records: dict[Path, Record]) -> Iterator[Discrepancy]:
     """Records of the same files and protocol saw the same data."""
     first: dict[str, tuple[Path, tuple[object, ...]]] = {}
     for path, record in records.items():
@@ -196,16 +197,16 @@ def _disagreements(records: dict[Path, Record]) -> Iterator[Finding]:
                 outcome.items, outcome.interactions)  # fmt: skip
         other, theirs = first.setdefault(key, (path, seen))
         if seen != theirs:
-            yield Finding(path, f"same dataset spec as {other.name}, and other data or split")
+            yield Discrepancy(path, f"same dataset spec as {other.name}, and other data or split")
 
 
-def _board_findings(board: Path, records: list[Record]) -> Iterator[Finding]:
+def _board_discrepancies(board: Path, records: list[Record]) -> Iterator[Discrepancy]:
     if not board.is_file():
         return
     try:
-        expected = page(records)
-    except Exception as error:  # a record with findings of its own may not make a board at all
-        yield Finding(board, f"cannot be made from these records: {error!r}")
+        expected = page(ResultSet(records))
+    except Exception as error:  # a record with discrepancies of its own may not make a board at all
+        yield Discrepancy(board, f"cannot be made from these records: {error!r}")
         return
     if board.read_text(encoding="utf-8") != expected:
-        yield Finding(board, "is not the board of these records; `make board` rewrites it")
+        yield Discrepancy(board, "is not the board of these records; `make board` rewrites it")

@@ -16,7 +16,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Axis:
+class Scale:
     """Values from `low` to `high` over the pixels from `start` to `end`."""
 
     low: float
@@ -33,7 +33,7 @@ class Axis:
 
 def linear(
     values: Sequence[float], start: float, end: float, *, zero: bool = False, tight: bool = False
-) -> Axis:
+) -> Scale:
     """An axis that holds `values` between round numbers; from 0 where `zero`; ending at the
     highest value where `tight`."""
     low, high = min(values), max(values)
@@ -50,10 +50,10 @@ def linear(
         for n in range(first, last + 1)
         if n * step <= high * (1 + 1e-9)
     )
-    return Axis(low, high, start, end, ticks)
+    return Scale(low, high, start, end, ticks)
 
 
-def logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
+def logarithmic(values: Sequence[float], start: float, end: float) -> Scale:
     """An axis of powers of ten (with 2 and 5 between where it spans few); values are positive."""
     low, high = min(values) / 1.6, max(values) * 1.6
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -66,7 +66,7 @@ def logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
         )
         for n, e in marks
     )
-    return Axis(low, high, start, end, ticks, log=True)
+    return Scale(low, high, start, end, ticks, log=True)
 
 
 def _pixels(value: float, low: float, high: float, start: float, end: float, log: bool) -> float:

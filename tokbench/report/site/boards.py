@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokbench.report.board import HEADLINE, Board, Row, finished, make_boards, tables
-from tokbench.schema.record import Record
+from tokbench.report.difference import Difference
+from tokbench.report.outcomes import HEADLINE
+from tokbench.report.result_set import Board, ResultSet
+from tokbench.report.rows import Row
 
 COLOURS = 8  # as many as site.css names
 
@@ -17,7 +19,6 @@ class RowView:
     """A row, and what the table and the plots read off its runs."""
 
     row: Row
-    runs: tuple[Record, ...]  # one per seed
     family: str  # the tokenizer's name without preset and options
     colour: int  # of the family, 1 to COLOURS
     tokens: int  # codes per item, as generated
@@ -28,28 +29,10 @@ class RowView:
         return " · ".join(self.row.method)
 
     @property
-    def baseline(self) -> bool:
-        """What a tokenizer has to beat."""
-        return self.row.is_baseline
-
-    @property
     def users_per_second(self) -> float | None:
         """Users per second of the generate stage; None where no time was measured."""
         seconds = self.row.seconds["generate"]
         return self.row.users / seconds if seconds > 0 else None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A cell that ended without an outcome."""
-
-    run: Record
-
-    @property
-    def method(self) -> tuple[str, str, str]:
-        """Tokenizer, policy and generator."""
-        spec = self.run.spec
-        return spec.tokenizer.label, spec.collision_policy, spec.generator.label
 
 
 @dataclass(frozen=True)
@@ -59,8 +42,6 @@ class BoardView:
     slug: str
     board: Board
     rows: tuple[RowView, ...]
-    failed: tuple[Failure, ...]
-    table: tuple[Record, ...]  # all of its records
 
     @property
     def top(self) -> float:
@@ -68,9 +49,17 @@ class BoardView:
         return max((view.row.intervals[HEADLINE][1] for view in self.rows), default=0.0) or 1.0
 
     @property
+    def pairs(self) -> list[list[Difference | None]]:
+        """The row of the line minus that of the column, None on the diagonal; empty where there is
+        nothing to pair."""
+        places = range(len(self.rows))
+        found = self.board.pairs
+        return [[found.get((i, j)) for j in places] for i in places] if found else []
+
+    @property
     def floor(self) -> RowView | None:
         """The best baseline."""
-        return next((view for view in self.rows if view.baseline), None)
+        return next((view for view in self.rows if view.row.is_baseline), None)
 
     @property
     def families(self) -> list[str]:
@@ -88,39 +77,23 @@ class BoardView:
         return self.rows[0].row.users if self.rows else 0
 
 
-def board_views(records: Sequence[Record]) -> list[BoardView]:
-    """Every board of these records, in the order of `make_boards`."""
-    names = sorted({record.spec.tokenizer.name for record in records})
+def board_views(results: ResultSet) -> list[BoardView]:
+    """Every board of these results, in their order."""
+    names = sorted({record.spec.tokenizer.name for record in results.records})
     colours = {name: n % COLOURS + 1 for n, name in enumerate(names)}  # the same on every board
-    pairs = zip(make_boards(records), tables(records), strict=True)
     views: list[BoardView] = []
-    for board, table in pairs:
-        slug = _slug(board, {view.slug for view in views})
-        views.append(_view(slug, board, table, colours))
+    for board in results.boards:
+        views.append(_view(_slug(board, {view.slug for view in views}), board, colours))
     return views
 
 
-def _view(
-    slug: str, board: Board, table: Sequence[Record], colours: Mapping[str, int]
-) -> BoardView:
-    done = finished(table)
+def _view(slug: str, board: Board, colours: Mapping[str, int]) -> BoardView:
     rows = []
     for row in board.rows:
-        runs = tuple(done[row.method])
-        family = runs[0].spec.tokenizer.name
-        outcome = runs[0].outcome
+        family, outcome = row.runs[0].spec.tokenizer.name, row.runs[0].outcome
         assert outcome is not None
-        rows.append(
-            RowView(
-                row=row,
-                runs=runs,
-                family=family,
-                colour=colours[family],
-                tokens=len(outcome.level_sizes),
-            )
-        )
-    failed = tuple(Failure(record) for record in table if record.outcome is None)
-    return BoardView(slug, board, tuple(rows), failed, tuple(table))
+        rows.append(RowView(row, family, colours[family], len(outcome.level_sizes)))
+    return BoardView(slug, board, tuple(rows))
 
 
 def _slug(board: Board, taken: set[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tokbench.report.site.axes import Axis, linear
+from tokbench.report.site.axes import Scale, linear
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, 330, 12, 160
@@ -36,8 +36,8 @@ class Chart:
     stage: str
     name: str
     unit: str  # of the x axis
-    x: Axis
-    y: Axis
+    x: Scale
+    y: Scale
     lines: tuple[Line, ...]
     width: int = WIDTH
     height: int = HEIGHT
@@ -90,7 +90,7 @@ def _points(name: str, log: Log) -> list[tuple[float, float]]:
     return points[::step] if step < 2 else [*points[:-1:step], points[-1]]
 
 
-def _line(name: str, points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> Line:
+def _line(name: str, points: Sequence[tuple[float, float]], x: Scale, y: Scale) -> Line:
     drawn = [(x.at(at), y.at(value)) for at, value in points]
     values = [value for _, value in points]
     path = "M" + " L".join(f"{a} {b}" for a, b in drawn)

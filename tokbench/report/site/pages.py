@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
-from tokbench.report.board import FIGURES, HEADLINE
-from tokbench.report.render import runs_words
-from tokbench.report.site.analyses import cell_text, is_text, starts_group
+from tokbench.report.board import heading, runs_words
+from tokbench.report.outcomes import FIGURES, HEADLINE
 from tokbench.report.site.scatter import short_name
+from tokbench.report.tables import Table, html
 
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
@@ -35,17 +36,15 @@ def environment() -> jinja2.Environment:
         "short": short_name,
         "heading": heading,
         "runs_words": runs_words,
-        "is_text": is_text,
-        "starts_group": starts_group,
-        "cell": cell_text,
+        "html": table,
     }
     made.globals |= {"FIGURES": FIGURES, "HEADLINE": HEADLINE}
     return made
 
 
-def heading(figure: str) -> str:
-    """`R@10` of `recall@10`."""
-    return figure[0].upper() + figure[figure.index("@") :]
+def table(shown: Table, label: str) -> Markup:
+    """A table with its note; its words are escaped already."""
+    return Markup(html([shown], label))
 
 
 def signed(value: float) -> str:

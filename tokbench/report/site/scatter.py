@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokbench.report.board import HEADLINE
-from tokbench.report.site.axes import Axis, linear, logarithmic
+from tokbench.report.outcomes import HEADLINE
+from tokbench.report.site.axes import Scale, linear, logarithmic
 from tokbench.report.site.boards import RowView
-from tokbench.report.site.front import Cost, pareto_front
+from tokbench.report.site.pareto import CostMeasure, pareto_front
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 62, 740, 24, 346
@@ -20,7 +20,7 @@ CROWD = 14  # with more points than these, names stand close to their points or 
 
 
 @dataclass(frozen=True)
-class Point:
+class Mark:
     """A row on the plot, pixels; `low` and `high` end its interval."""
 
     view: RowView
@@ -47,16 +47,16 @@ class Label:
 class Scatter:
     """All that a template draws."""
 
-    cost: Cost
-    x: Axis
-    y: Axis
-    points: tuple[Point, ...]
+    cost: CostMeasure
+    x: Scale
+    y: Scale
+    points: tuple[Mark, ...]
     path: str  # the front, as steps
     width: int = WIDTH
     height: int = HEIGHT
 
 
-def scatter(rows: Sequence[RowView], cost: Cost) -> Scatter | None:
+def scatter(rows: Sequence[RowView], cost: CostMeasure) -> Scatter | None:
     """The plot; None where no row has that cost."""
     known = [(view, value) for view in rows if (value := cost.of(view)) is not None]
     if not known:
@@ -68,7 +68,7 @@ def scatter(rows: Sequence[RowView], cost: Cost) -> Scatter | None:
     y = linear(bounds, BOTTOM, TOP, zero=True)
     shifts = _side_by_side([x.at(_shown(value, cost)) for _, value in known])
     points = [
-        Point(
+        Mark(
             view=view,
             cost=value,
             x=round(x.at(_shown(value, cost)) + shift, 1),
@@ -83,13 +83,13 @@ def scatter(rows: Sequence[RowView], cost: Cost) -> Scatter | None:
     return Scatter(cost, x, y, tuple(_labelled(points)), _steps(steps, cost.less_is_better))
 
 
-def _cost_axis(values: Sequence[float], cost: Cost) -> Axis:
+def _cost_axis(values: Sequence[float], cost: CostMeasure) -> Scale:
     if cost.key == "tokens":
         return linear([0.5, *values, max(values) + 0.5], LEFT, RIGHT)
     return logarithmic([_shown(value, cost) for value in values], LEFT, RIGHT)
 
 
-def _shown(value: float, cost: Cost) -> float:
+def _shown(value: float, cost: CostMeasure) -> float:
     return max(value, SHORTEST) if cost.key != "tokens" else value
 
 
@@ -116,7 +116,7 @@ def _steps(corners: Sequence[tuple[float, float]], rising: bool) -> str:
     return path + f" H{RIGHT if rising else LEFT}"
 
 
-def _labelled(points: Sequence[Point]) -> list[Point]:
+def _labelled(points: Sequence[Mark]) -> list[Mark]:
     """Names beside their points where there is room: the front first, then from the top."""
     taken = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
     labels: dict[int, Label] = {}
@@ -127,7 +127,7 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
             labels[i] = label
             taken.append(box)
     return [
-        Point(p.view, p.cost, p.x, p.y, p.low, p.high, p.on_front, labels.get(i))
+        Mark(p.view, p.cost, p.x, p.y, p.low, p.high, p.on_front, labels.get(i))
         for i, p in enumerate(points)
     ]
 
@@ -135,7 +135,7 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def _place(point: Point, rises: Sequence[float], taken: Sequence[Box]) -> tuple[Label | None, Box]:
+def _place(point: Mark, rises: Sequence[float], taken: Sequence[Box]) -> tuple[Label | None, Box]:
     """The first place around the point where its name covers nothing."""
     width = LETTER * len(short_name(point.view))
     for rise in rises:
@@ -159,6 +159,6 @@ def _overlap(a: Box, b: Box) -> bool:
 def short_name(view: RowView) -> str:
     """What a plot has room for: the generator of a baseline, else tokenizer and policy."""
     row = view.row
-    if view.baseline:
+    if view.row.is_baseline:
         return row.generator
     return f"{row.tokenizer} · {row.policy}"

@@ -10,13 +10,12 @@ from pathlib import Path
 import jinja2
 
 from tokbench.api import Progress, Quiet
-from tokbench.report.board import tables
 from tokbench.report.overview import overview
+from tokbench.report.result_set import ResultSet
 from tokbench.report.site.analyses import analyses
 from tokbench.report.site.boards import BoardView, board_views
-from tokbench.report.site.front import COSTS
 from tokbench.report.site.pages import ASSETS, HERE, environment
-from tokbench.report.site.pairs import pairs
+from tokbench.report.site.pareto import COSTS
 from tokbench.report.site.runs import Known, run_view
 from tokbench.report.site.scatter import scatter
 from tokbench.report.site.tree import tree_of
@@ -35,29 +34,29 @@ class Extras:
 
 
 def write_site(
-    records: Sequence[Record],
+    results: ResultSet,
     folder: Path,
     extras: Extras | None = None,
     *,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Every page of these records under `folder`; the paths written, the index first.
+    """Every page of these results under `folder`; the paths written, the index first.
 
     The same records and extras give the same files, byte for byte.
     """
     writer = _Writer(folder, environment(), extras or Extras())
-    records = list({record.run_id: record for record in records}.values())
-    trees = _trees(records)
-    steps = 1 + 2 * len(tables(records)) + len(records) + len(trees)
+    results = ResultSet([*{record.run_id: record for record in results.records}.values()])
+    records, trees = results.records, _trees(results.records)
+    steps = 1 + 2 * len(results.boards) + len(records) + len(trees)
     with (progress or Quiet()).track("pages", total=steps) as advance:
-        views = board_views(records)
-        sheets = overview([view.board for view in views])
-        writer.page("index.html", "index.html", boards=views, plots=_plots(views), overview=sheets)
+        views = board_views(results)
+        tables = overview(results.boards)
+        writer.page("index.html", "index.html", boards=views, plots=_plots(views), overview=tables)
         advance()
         for view in views:
-            writer.page(f"compare/{view.slug}.html", "compare.html", board=view, pairs=pairs(view))
+            writer.page(f"compare/{view.slug}.html", "compare.html", board=view, pairs=view.pairs)
             advance()
-            found = analyses(view.table)
+            found = analyses(view.board)
             writer.page(f"behind/{view.slug}.html", "analyses.html", board=view, analyses=found)
             advance()
         for record in records:
@@ -129,7 +128,7 @@ class _Writer:
             tree=tree,
             titles=self.titles(record),
         )
-        board = next(view for view in views if _holds(view.table, record))
+        board = next(view for view in views if _holds(view.board.records, record))
         checked = record.file_name in self.extras.findings
         path = f"runs/{record.run_id}.html"
         self.page(path, "run.html", run=run, record=record, board=board, checked=checked)

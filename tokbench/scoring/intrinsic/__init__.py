@@ -1,7 +1,7 @@
 """Measures of a tokenizer that need no generator (docs/intrinsic.md has every definition).
 
 They describe codes as the tokenizer made them, before the collision policy. Whether any of them
-predicts Recall is an open question that `tokbench report --intrinsic` puts to the records.
+predicts Recall is an open question that `tokbench report intrinsic` puts to the records.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tokbench report --html`: a site from a folder of records, titles on request only."""
+"""`tokbench report site`: a site from a folder of records, titles on request only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(folder: Path, site: Path, *more: str) -> int:
-    return main(["report", str(folder / "results"), "--html", str(site), *more])
+    return main(["report", "site", str(folder / "results"), "--out", str(site), *more])
 
 
 def test_the_site_is_written_and_named(
@@ -67,20 +67,3 @@ def test_a_record_that_does_not_add_up_says_so(folder: Path, tmp_path: Path) -> 
     assert report(tmp_path, tmp_path / "site") == 0
     page = Page(tmp_path / "site/runs" / f"{record.stem.rpartition('_')[2]}.html")
     assert "does not verify" in page.text and "13 users" in page.text
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--titles", "toy"], "name that folder"),
-        (["--html", "{}", "--format", "csv"], "leave out --format"),
-        (["--html", "{}", "--against", "paper"], "leave out"),
-    ],
-)
-def test_options_that_do_not_go_together_are_refused(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
-) -> None:
-    words = [word.format(tmp_path / "site") for word in words]
-    assert main(["report", str(folder / "results"), *words]) == 2
-    assert said in capsys.readouterr().err
-    assert not (tmp_path / "site").exists()

@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tokbench.report.board import FIGURES, Board, Row, Title
-from tokbench.report.latex import escaped, latex
+from tokbench.report.outcomes import FIGURES
+from tokbench.report.paper_layout import paper_layout
+from tokbench.report.result_set import Board, Title
+from tokbench.report.rows import Row
+from tokbench.report.tables import escaped
+from tokbench.report.tables import latex as latex_of
 
 TITLE = Title("mind", "leave-one-out", "paper", "sentence-transformers", 50, "0" * 64)
 PAPER = {  # Table 2 of CoST: NDCG and Recall @5, 10, 20, 40
@@ -23,11 +27,15 @@ def row(tokenizer: str, figures: list[float], policy: str = "nearest-free") -> R
     values = dict(zip(names, figures, strict=True))
     assert set(values) == set(FIGURES)
     bounds = {name: (value, value) for name, value in values.items()}
-    return Row(tokenizer, policy, "tiger", 1, 29207, values, bounds, bounds, 0.0, 0.0, (), {})
+    return Row(tokenizer, policy, "tiger", 1, 29207, values, bounds)
 
 
 def board(*rows: Row) -> Board:
-    return Board(TITLE, rows, ())
+    return Board(TITLE, rows)
+
+
+def latex(boards: list[Board]) -> str:
+    return latex_of([paper_layout(one) for one in boards])
 
 
 def body(text: str) -> dict[tuple[str, str], list[str]]:

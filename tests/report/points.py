@@ -1,4 +1,4 @@
-"""Sheets of made-up outcomes, for tests of what is said and drawn of them."""
+"""Grid points of made-up outcomes, for tests of what is said and drawn of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ import numpy as np
 from tests.components import registry_of
 from tests.pipeline.test_grid import tiny_request
 from tokbench.pipeline.resolve import resolve
-from tokbench.report.board import FIGURES
-from tokbench.report.grid_sheet import GridSheet
+from tokbench.report.grid_points import GridPoints
+from tokbench.report.outcomes import COLUMNS, Family, Outcomes
 from tokbench.schema.grid_file import GridFile, Point, points_of
+from tokbench.schema.run_spec import RunSpec
 from tokbench.stats.run_variance import Training, Values
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def made_sheet(
-    content: dict[str, Any], outcomes: dict[tuple[Any, ...], Values | str], **baselines: Values
-) -> GridSheet:
+def made_points(
+    content: dict[str, Any],
+    outcomes: dict[tuple[Any, ...], Values | str],
+    training: Training | None = None,
+    **baselines: Values,
+) -> GridPoints:
     """`outcomes`: the values of a point's axes -> [Q] of each user on every figure, or the reason
     of a gap; points that are not named have no record."""
     content = {"title": "T", "source": {"paper": "P", "place": "Figure 0"}, "run": {}} | content
     file = GridFile.model_validate(content)
-    found: dict[Point, Values] = {}
+    (cell,) = resolve(tiny_request(baselines=False), registry_of())
+    found: dict[Point, Outcomes] = {}
     gaps: dict[Point, str] = {}
     points = points_of(file, [str(name) for (name,) in outcomes] if not file.panels else [])
     for point in points:
@@ -33,19 +38,19 @@ def made_sheet(
         if isinstance(given, str):
             gaps[point] = given
         else:
-            found[point] = everywhere(given)
-    (cell,) = resolve(tiny_request(baselines=False), registry_of())
-    return GridSheet(
-        file=file, title="tiny", name="tiny", spec=cell.spec, outcomes=found,
-        runs={point: [cell.spec] * (point in found) for point in points}, gaps=gaps,
-        baselines={name: everywhere(users) for name, users in baselines.items()},
-        training=Training.pooled([]),
+            found[point] = made_outcomes(given, cell.spec)
+    return GridPoints(
+        file=file, title="tiny", name="tiny", spec=cell.spec, outcomes=found, gaps=gaps,
+        points=tuple(points),
+        baselines={name: made_outcomes(users, cell.spec) for name, users in baselines.items()},
+        family=Family([*found.values()], training or Training.pooled([])),
     )  # fmt: skip
 
 
-def everywhere(users: Values) -> Values:
-    """[Q] -> [Q, figures], equal on every figure, and the code-level column of records."""
-    return np.repeat(np.asarray(users, dtype=np.float64)[:, None], len(FIGURES) + 1, axis=1)
+def made_outcomes(users: Values, spec: RunSpec) -> Outcomes:
+    """One run in which users have [Q] on every figure."""
+    table = np.repeat(np.asarray(users, dtype=np.float64)[:, None], len(COLUMNS), axis=1)
+    return Outcomes(table, table.mean(axis=0, keepdims=True), (spec,))
 
 
 def panel(**more: Any) -> dict[str, Any]:

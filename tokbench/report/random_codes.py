@@ -1,4 +1,4 @@
-"""The line that duplicate rates are read against: what codes drawn at random would show."""
+"""What duplicate rates are to be read against: those of codes drawn at random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tokbench.schema.record import Record
 from tokbench.scoring.intrinsic.usage import random_reference
 
 
-def random_lines(records: Sequence[Record]) -> tuple[tuple[str, float], ...]:
+def random_duplicates(records: Sequence[Record]) -> tuple[tuple[str, float], ...]:
     """(shape of the codes, duplicate rate expected of random ones) for every shape in use.
 
     Codes that number the items have no collisions to compare and are left out.

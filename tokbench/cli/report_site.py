@@ -1,4 +1,4 @@
-"""`tokbench report --html`: gathers what records do not hold, and writes the site."""
+"""`tokbench report site`: gathers what records do not hold, and writes the site."""
 
 from __future__ import annotations
 
@@ -8,32 +8,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.report import DATASET, SOURCE
+
 if TYPE_CHECKING:
     from tokbench.registry.registry import Registry
     from tokbench.report.site.options import Described
     from tokbench.schema.record import Record
 
 
-def write_html(
-    records: Sequence[Record], results: Path, folder: Path, datasets: Sequence[str]
+@click.command(
+    "site", short_help="Write the boards as a site: plots, pairs, every run, code trees."
+)
+@SOURCE
+@DATASET
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("site"),
+              show_default=True,
+              help="The folder to write; it loads nothing from elsewhere.")  # fmt: skip
+@click.option("--titles", "titled", multiple=True, metavar="DATASET",
+              help="Write the item titles of DATASET, a name or a folder, into the code trees. "
+              "Without it no text of a dataset is written; see that its terms allow it before you "
+              "publish. Repeatable.")  # fmt: skip
+def site_command(
+    source: Path, datasets: tuple[str, ...], out: Path, titled: tuple[str, ...]
 ) -> None:
-    """Write the site of these records, with titles from `datasets`, and say where it is."""
+    """Write the boards of the records under SOURCE as a static site that opens from a folder.
+
+    SOURCE is a folder of records. [default: results]
+    """
     from tokbench.cli.progress import progress
     from tokbench.registry.registry import build_registry
+    from tokbench.report.result_set import ResultSet
     from tokbench.report.site.site import Extras, write_site
     from tokbench.verify.verify import verify
 
+    results = ResultSet.read(source, datasets)
+    records = results.records
     registry = build_registry()
     titles: dict[str, tuple[str, ...]] = {}
-    for name in datasets:
+    for name in titled:
         titles |= _titles(name, records, registry)
     bars = progress()
     findings: dict[str, list[str]] = {record.file_name: [] for record in records}
-    for finding in verify(results, progress=bars):
-        name = finding.file.relative_to(results).as_posix()
+    for finding in verify(source, progress=bars):
+        name = finding.file.relative_to(source).as_posix()
         findings.setdefault(name, []).append(finding.reason)
     extras = Extras(findings, _described(registry), titles)
-    pages = write_site(records, folder, extras, progress=bars)
+    pages = write_site(results, out, extras, progress=bars)
     click.echo(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
 
 

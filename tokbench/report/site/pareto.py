@@ -9,7 +9,7 @@ from tokbench.report.site.boards import RowView
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostMeasure:
     """One way to count a row's cost."""
 
     key: str
@@ -20,11 +20,12 @@ class Cost:
 
 
 COSTS = (
-    Cost("generator", "generator training", "seconds", lambda view: view.row.seconds["train"]),
-    Cost("tokenizer", "tokenizer", "seconds", lambda view: view.row.seconds["tokenize"]),
-    Cost("decode", "decoding speed", "users per second", lambda view: view.users_per_second,
-         less_is_better=False),
-    Cost("tokens", "tokens per item", "codes", lambda view: float(view.tokens)),
+    CostMeasure("generator", "generator training", "seconds",
+                lambda view: view.row.seconds["train"]),
+    CostMeasure("tokenizer", "tokenizer", "seconds", lambda view: view.row.seconds["tokenize"]),
+    CostMeasure("decode", "decoding speed", "users per second",
+                lambda view: view.users_per_second, less_is_better=False),
+    CostMeasure("tokens", "tokens per item", "codes", lambda view: float(view.tokens)),
 )  # fmt: skip
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.pipeline.test_grid import run_tiny
 from tokbench.report.compare import compare
+from tokbench.report.result_set import ResultSet
 from tokbench.report.site.axes import linear, logarithmic
 from tokbench.report.site.boards import board_views
 from tokbench.report.site.curves import charts
-from tokbench.report.site.front import COSTS, pareto_front
 from tokbench.report.site.options import Described, component_view
-from tokbench.report.site.pairs import pairs
+from tokbench.report.site.pareto import COSTS, pareto_front
 from tokbench.report.site.runs import collision_bars, most_crowded
 from tokbench.report.site.scatter import scatter, short_name
 from tokbench.report.site.tree import tree_of
@@ -63,19 +63,19 @@ def test_axes_end_at_round_numbers_and_map_in_between() -> None:
 
 
 def test_users_per_second_tokens_and_seconds_are_those_of_the_runs(records: list[Record]) -> None:
-    (view,) = board_views(records)
+    (view,) = board_views(ResultSet(records))
     costs = {cost.key: cost for cost in COSTS}
     for row in view.rows:
-        seconds = [run.provenance.costs["train"].seconds for run in row.runs]
+        seconds = [run.provenance.costs["train"].seconds for run in row.row.runs]
         assert costs["generator"].of(row) == pytest.approx(np.mean(seconds))
-        decode = np.mean([run.provenance.costs["generate"].seconds for run in row.runs])
+        decode = np.mean([run.provenance.costs["generate"].seconds for run in row.row.runs])
         if decode > 0:
             assert costs["decode"].of(row) == pytest.approx(8 / decode)
-        assert costs["tokens"].of(row) == (1 if row.baseline else 2)
+        assert costs["tokens"].of(row) == (1 if row.row.is_baseline else 2)
 
 
 def test_a_plot_has_every_row_once_and_labels_that_do_not_overlap(records: list[Record]) -> None:
-    (view,) = board_views(records)
+    (view,) = board_views(ResultSet(records))
     plot = scatter(view.rows, COSTS[-1])
     assert plot is not None
     assert {point.view.name for point in plot.points} == {row.name for row in view.rows}
@@ -94,17 +94,17 @@ def test_a_plot_has_every_row_once_and_labels_that_do_not_overlap(records: list[
 
 
 def test_pairs_are_what_compare_says_and_what_the_groups_say(records: list[Record]) -> None:
-    (view,) = board_views(records)
-    table = pairs(view)
-    names = ["/".join(row.method) for row in view.board.rows]
+    (view,) = board_views(ResultSet(records))
+    table, results = view.pairs, ResultSet(records)
+    names = [row.name for row in view.board.rows]
     for i, j in itertools.permutations(range(len(names)), 2):
         pair = table[i][j]
         assert pair is not None
-        told = compare(records, names[i], names[j], dataset="tiny")
-        assert pair.difference == pytest.approx(told.difference, abs=1e-12)
-        assert (pair.low, pair.high) == pytest.approx(told.interval, abs=1e-12)
+        told = compare(results, names[i], names[j], dataset="tiny").difference
+        assert pair.mean == pytest.approx(told.mean, abs=1e-12)
+        assert pair.interval == pytest.approx(told.interval, abs=1e-12)
         shared = set(view.board.rows[i].group) & set(view.board.rows[j].group)
-        assert (pair.verdict == "same") == bool(shared)
+        assert (pair.sign == 0) == bool(shared)
     assert all(table[i][i] is None for i in range(len(names)))
 
 
@@ -174,6 +174,6 @@ def test_boards_of_one_name_have_addresses_of_their_own(records: list[Record]) -
     more = [
         r.model_copy(update={"spec": r.spec.model_copy(update={"dataset": other})}) for r in records
     ]
-    slugs = [view.slug for view in board_views([*records, *more])]
+    slugs = [view.slug for view in board_views(ResultSet([*records, *more]))]
     plain = "tiny-paper-letters-leave-one-out-100"
     assert slugs == [plain, f"{plain}-2"]

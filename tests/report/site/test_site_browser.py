@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.site.test_html import make_records, titles_of
+from tests.report.site.test_site import make_records, titles_of
+from tokbench.report.result_set import ResultSet
 from tokbench.report.site.site import Extras, write_site
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -26,7 +27,7 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dis
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = make_records(tmp_path_factory.mktemp("records"))
     folder = tmp_path_factory.mktemp("site")
-    write_site(records, folder, Extras(titles=titles_of(records)))
+    write_site(ResultSet(records), folder, Extras(titles=titles_of(records)))
     return folder
 
 

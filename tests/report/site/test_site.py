@@ -12,12 +12,11 @@ from tests.components import Failing, Hashed
 from tests.pipeline.test_grid import run_tiny
 from tests.report.site.pages import Page
 from tokbench.api import Tokenizer, option
-from tokbench.report.board import FIGURES, HEADLINE, finished, make_boards, title_of
-from tokbench.report.board import tables as board_tables
-from tokbench.report.sheet import text
+from tokbench.report import slices
+from tokbench.report.outcomes import FIGURES, HEADLINE
+from tokbench.report.result_set import ResultSet
 from tokbench.report.site.options import Described
 from tokbench.report.site.site import Extras, write_site
-from tokbench.report.slices import slice_sheets
 from tokbench.schema.record import Record
 
 TO = "\N{EN DASH}"
@@ -69,7 +68,7 @@ def site(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("site")
     findings = {r.file_name: ["recall@5 is wrong"] if i == 2 else [] for i, r in enumerate(records)}
     known = {("tokenizer", "evil"): Described({"codes": 4, "word": "plain"}, {"word": EVIL}, {})}
-    write_site(records, folder, Extras(findings, known, titles_of(records)))
+    write_site(ResultSet(records), folder, Extras(findings, known, titles_of(records)))
     return folder
 
 
@@ -82,7 +81,7 @@ def test_every_run_board_and_code_table_has_a_page(
     pages: dict[str, Page], records: list[Record]
 ) -> None:
     assert {f"runs/{record.run_id}.html" for record in records} <= set(pages)
-    assert sum(name.startswith("compare/") for name in pages) == len(make_boards(records)) == 2
+    assert sum(name.startswith("compare/") for name in pages) == len(ResultSet(records).boards) == 2
     tables = {r.outcome.digests["address"] for r in records
               if r.outcome is not None and len(r.outcome.level_sizes) > 1}  # fmt: skip
     assert sum(name.startswith("trees/") for name in pages) == len(tables)
@@ -130,8 +129,7 @@ def test_the_index_has_the_figures_of_the_boards(
     pages: dict[str, Page], records: list[Record]
 ) -> None:
     tables = [t for t in pages["index.html"].tables if "Rows by falling" in t.caption]
-    table_of = {str(title_of(table)): table for table in board_tables(records)}
-    for board, table in zip(make_boards(records), tables, strict=True):
+    for board, table in zip(ResultSet(records).boards, tables, strict=True):
         heads, *lines = table.texts()
         column = {head: n for n, head in enumerate(heads)}
         for row, line in zip(board.rows, lines, strict=True):
@@ -146,28 +144,24 @@ def test_the_index_has_the_figures_of_the_boards(
             assert line[column["95 % interval"]] == f"{low:.4f}{TO}{high:.4f}"
             assert line[column["Code-level R@10"]] == f"{row.values[HEADLINE + '/code-level']:.4f}"
             assert line[column["Duplicates"]] == f"{100 * row.duplicate_rate:.1f} %"
-            seeds = [r.spec.seeds for r in finished(table_of[str(board.title)])[row.method]]
-            assert line[column["Runs"]].split() == seeds
+            assert line[column["Runs"]].split() == [run.spec.seeds for run in row.runs]
 
 
 def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Record]) -> None:
     table, _ = (t.texts() for t in pages["index.html"].tables if "Pareto" in t.caption)
-    board = make_boards(records)[0]
+    board = ResultSet(records).boards[0]
     for row, line in zip(board.rows, table[1:], strict=True):
         assert line[0] == " · ".join(row.method)
         assert line[1] == f"{row.values[HEADLINE]:.4f}"
     assert any(cell.startswith("●") for line in table for cell in line)
 
 
-def test_behind_a_board_stand_the_sheets_of_report(
+def test_behind_a_board_stand_the_tables_of_report(
     pages: dict[str, Page], records: list[Record]
 ) -> None:
     page = next(page for name, page in pages.items() if name.startswith("behind/tiny-paper"))
-    table = board_tables(records)[0]
-    (sheet,) = slice_sheets(table)
-    shown = [line for line in page.tables[0].texts() if line[0] == "all"]
-    told = [[text(cell) for cell in row] for row in sheet.rows if row[0] == "all"]
-    assert [line[:6] for line in shown] == [line[:6] for line in told]
+    table = slices.tables(ResultSet(records))[0]
+    assert page.tables[0].texts()[1:] == table.texts()
     headings = ("For which users", "Costs")
     assert all(heading in page.text for heading in headings)
 
@@ -206,7 +200,7 @@ def test_a_run_page_says_whether_the_record_verifies(
     texts = [pages[f"runs/{record.run_id}.html"].text for record in records]
     assert "does not verify" in texts[2] and "recall@5 is wrong" in texts[2]
     assert "verified every figure" in " ".join(texts[3].split())
-    write_site(records[:1], tmp_path)
+    write_site(ResultSet(records[:1]), tmp_path)
     assert "not verified" in Page(tmp_path / f"runs/{records[0].run_id}.html").text
 
 
@@ -228,7 +222,9 @@ def test_trees_hold_titles_only_where_they_were_given(
     assert sorted(data["titles"]) == sorted(TITLES)
     for row, title in zip(data["items"], data["titles"], strict=True):
         assert title == TITLES[row]
-    write_site(records, tmp_path, Extras(titles={"0" * 64: TITLES}))  # of another dataset
+    write_site(
+        ResultSet(records), tmp_path, Extras(titles={"0" * 64: TITLES})
+    )  # of another dataset
     assert not any("title 1" in p.read_text() for p in tmp_path.rglob("*.html"))
     assert "item 1" in (tmp_path / name).read_text()
 
@@ -237,7 +233,7 @@ def test_the_same_records_give_the_same_site(
     site: Path, records: list[Record], tmp_path: Path
 ) -> None:
     for folder in ("a", "b"):
-        write_site(records, tmp_path / folder)
+        write_site(ResultSet(records), tmp_path / folder)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
     assert len(files) > len(records)
     for name in files:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
-from tokbench.report.board import FIGURES, interval, per_user, user_mean
+from tokbench.report.difference import Interval
+from tokbench.report.outcomes import Family, Outcomes
 from tokbench.schema.grid_file import GridFile, Point
 from tokbench.schema.record import Record
 from tokbench.schema.run_spec import RunSpec
-from tokbench.stats.run_variance import Training, Values, trained
 
 
 @dataclass(frozen=True)
@@ -25,47 +23,49 @@ class Measured:
 
 @dataclass(frozen=True)
 class Mean:
-    """A figure of one point: mean over users and seeds, and its 95 % interval (report/board.py)."""
+    """A figure of one point: mean over users and seeds, and its 95 % interval."""
 
     value: float
     low: float
     high: float
 
+    @property
+    def interval(self) -> Interval:
+        """Both bounds."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
-class GridSheet:
+class GridPoints:
     """The points of one dataset, policy and generator."""
 
     file: GridFile
     title: str
     name: str  # for file names
     spec: RunSpec  # of its first cell: what is said of all of them
-    outcomes: dict[Point, Values]  # [Q, figures], seeds averaged; a point without is a gap
-    runs: dict[Point, list[RunSpec]]  # the completed ones that stand behind it
+    outcomes: dict[Point, Outcomes]  # of the completed runs; a point without is a gap
     gaps: dict[Point, str]  # why there is nothing
-    baselines: dict[str, Values]  # generator -> [Q, figures], seeds averaged
-    training: Training  # what another run would vary, pooled over the points
-    _means: dict[tuple[Point, str], Mean] = field(default_factory=dict)
+    points: tuple[Point, ...]  # all, in the file's order
+    baselines: dict[str, Outcomes]  # by generator
+    family: Family  # of `outcomes`, in their order
 
-    @property
-    def points(self) -> list[Point]:
-        """All, in the file's order."""
-        return [*self.runs]
+    def seeds(self, point: Point) -> int:
+        """How many runs stand behind a point."""
+        return len(self.outcomes[point].specs) if point in self.outcomes else 0
+
+    def place(self, point: Point) -> int:
+        """Its number in the family. Raises ValueError at a gap."""
+        return [*self.outcomes].index(point)
 
     def mean(self, point: Point, figure: str) -> Mean | None:
         """None where there is a gap."""
         if point not in self.outcomes:
             return None
-        if (point, figure) not in self._means:
-            outcomes = self.outcomes[point]
-            low, high = interval(outcomes, self.runs[point], self.training)
-            for i, name in enumerate(FIGURES):
-                mean = Mean(float(outcomes[:, i].mean()), float(low[i]), float(high[i]))
-                self._means[point, name] = mean
-        return self._means[point, figure]
+        value = float(self.outcomes[point].column(figure).mean())
+        return Mean(value, *self.family.interval(self.place(point), figure))
 
 
-def make_sheets(file: GridFile, measured: Sequence[Measured]) -> list[GridSheet]:
+def grid_points(file: GridFile, measured: Sequence[Measured]) -> list[GridPoints]:
     """One per dataset, collision policy and generator, in the file's order."""
     found: dict[tuple[str, str, str], list[Measured]] = {}
     for one in measured:
@@ -73,10 +73,12 @@ def make_sheets(file: GridFile, measured: Sequence[Measured]) -> list[GridSheet]
             key = (one.spec.dataset.name, one.spec.collision_policy, one.spec.generator.name)
             found.setdefault(key, []).append(one)
     baselines = [one for one in measured if one.point is None]
-    return [_sheet(file, cells, baselines) for cells in found.values()]
+    return [_of_cells(file, cells, baselines) for cells in found.values()]
 
 
-def _sheet(file: GridFile, cells: Sequence[Measured], baselines: Sequence[Measured]) -> GridSheet:
+def _of_cells(
+    file: GridFile, cells: Sequence[Measured], baselines: Sequence[Measured]
+) -> GridPoints:
     spec = cells[0].spec
     by_point: dict[Point, list[Measured]] = {}
     for cell in cells:
@@ -86,43 +88,34 @@ def _sheet(file: GridFile, cells: Sequence[Measured], baselines: Sequence[Measur
         point: [one.record for one in group if one.record is not None and one.record.outcome]
         for point, group in by_point.items()
     }
+    outcomes = {point: Outcomes.of(records) for point, records in done.items() if records}
     words = [spec.dataset.label, spec.protocol, f"profile {spec.profile}"]
     words += [f"encoder {spec.encoder.label}", spec.collision_policy, spec.generator.name]
-    return GridSheet(
+    return GridPoints(
         file=file,
         title=" · ".join(words),
         name="-".join(
             [spec.dataset.name, spec.profile, spec.collision_policy, spec.generator.name]
         ),
         spec=spec,
-        outcomes={point: user_mean(records) for point, records in done.items() if records},
-        runs={point: [record.spec for record in records] for point, records in done.items()},
+        outcomes=outcomes,
         gaps={point: _why(by_point[point]) for point, records in done.items() if not records},
+        points=tuple(done),
         baselines=_baselines(spec, baselines),
-        training=Training.pooled(
-            np.stack([per_user(record).mean(axis=0) for record in records])
-            for records in done.values()
-            if records and trained([record.spec for record in records])
-        ),
+        family=Family([*outcomes.values()]),
     )
 
 
-def _baselines(spec: RunSpec, cells: Sequence[Measured]) -> dict[str, Values]:
-    """Those of the sheet's dataset that have records, the seeds of a trained one averaged."""
+def _baselines(spec: RunSpec, cells: Sequence[Measured]) -> dict[str, Outcomes]:
+    """Those of the same dataset that have records."""
     found: dict[str, list[Record]] = {}
     for one in cells:
         if one.spec.dataset.name == spec.dataset.name and one.record and one.record.outcome:
             found.setdefault(one.spec.generator.label, []).append(one.record)
-    return {name: user_mean(records) for name, records in found.items()}
+    return {name: Outcomes.of(records) for name, records in found.items()}
 
 
 def _why(cells: Sequence[Measured]) -> str:
     """Why a point has no figure: the first error, or no record at all."""
     errors = [one.record.error for one in cells if one.record is not None and one.record.error]
     return errors[0] if errors else "no record"
-
-
-def stack(outcomes: Sequence[Values], figure: str) -> Values:
-    """One figure of several points, [points, Q]."""
-    column = FIGURES.index(figure)
-    return np.stack([users[:, column] for users in outcomes])

@@ -12,14 +12,15 @@ from tests.report.test_overview import elsewhere
 from tokbench.cli import main
 from tokbench.errors import RecordError
 from tokbench.report.compare import compare
-from tokbench.report.everywhere import everywhere, everywhere_sheets, most_run, verdict
+from tokbench.report.compare_datasets import compare_datasets, most_run, tables, verdict
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record, write_record
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     """Two policies and two seeds on `tiny`, one of each on `other`."""
-    folder = tmp_path_factory.mktemp("everywhere")
+    folder = tmp_path_factory.mktemp("datasets")
     here = run_tiny(folder, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1),
                     collision_policies=("none", "nearest-free"))  # fmt: skip
     there = [
@@ -33,14 +34,14 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
 def test_pairs_differ_in_the_tokenizer_alone_and_are_those_of_compare(
     records: list[Record],
 ) -> None:
-    pairs = everywhere(records, "hashed:wide", "hashed", figure="ndcg@10")
-    found = {(pair.title.dataset, *pair.a[1:]): pair.found for pair in pairs}
+    pairs = compare_datasets(ResultSet(records), "hashed:wide", "hashed", figure="ndcg@10")
+    found = {(pair.title.dataset, *pair.a.method[1:]): pair.found for pair in pairs}
     assert set(found) == {
         ("other", "none", "echo"), ("tiny", "none", "echo"), ("tiny", "nearest-free", "echo"),
     }  # fmt: skip
     for (dataset, policy, _), one in found.items():
         a, b = (f"{name}/{policy}/echo" for name in ("hashed:wide", "hashed"))
-        assert one == compare(records, a, b, dataset=dataset, figure="ndcg@10")
+        assert one == compare(ResultSet(records), a, b, dataset=dataset, figure="ndcg@10")
 
 
 def test_a_dataset_counts_once_in_the_mean_by_the_pair_with_the_most_runs(
@@ -53,30 +54,31 @@ def test_a_dataset_counts_once_in_the_mean_by_the_pair_with_the_most_runs(
         or r.spec.generator_seed == 0
         or r.spec.tokenizer.label != "hashed"
     ]
-    pairs = everywhere(once, "hashed:wide", "hashed")
+    pairs = compare_datasets(ResultSet(once), "hashed:wide", "hashed")
     best = list(most_run(pairs))
-    assert [(pair.title.dataset, pair.a[1]) for pair in best] == [
+    assert [(pair.title.dataset, pair.a.policy) for pair in best] == [
         ("other", "none"), ("tiny", "none"),
     ]  # fmt: skip
-    mean = np.mean([pair.found.difference for pair in best])
-    half = np.hypot(*(np.subtract(*pair.found.interval[::-1]) / 2 for pair in best)) / 2
+    mean = np.mean([pair.found.difference.mean for pair in best])
+    half = np.hypot(*(np.subtract(*pair.found.difference.interval[::-1]) / 2 for pair in best)) / 2
     said = verdict(pairs)
     assert f"Mean over 2 datasets, of each the pair with the most runs: {mean:+.4f}" in said
     assert f"[{mean - half:+.4f}, {mean + half:+.4f}]." in said
-    above = sum(pair.found.difference > 0 for pair in pairs)
+    above = sum(pair.found.difference.mean > 0 for pair in pairs)
     assert said.startswith(f"hashed:wide stands above hashed in {above} of 3 pairs. ")
 
 
 def test_a_baseline_is_compared_with_every_row(records: list[Record]) -> None:
-    (sheet,) = everywhere_sheets(everywhere(records, "popularity", "hashed"))
-    assert sheet.title.startswith("popularity against hashed · ")
-    for row in sheet.rows:
-        cells = dict(zip(sheet.heads, row, strict=True))
+    (table,) = tables(compare_datasets(ResultSet(records), "popularity", "hashed"))
+    assert table.title.startswith("popularity against hashed · ")
+    heads = [column.head for column in table.columns]
+    for row in table.rows:
+        cells = dict(zip(heads, row, strict=True))
         a, b = cells["popularity"], cells["hashed"]
         assert isinstance(a, float)
         assert isinstance(b, float)
         assert cells["relative"] == f"{100 * (a / b - 1):+.1f} %"
-    assert [row[:3] for row in sheet.rows] == [
+    assert [row[:3] for row in table.rows] == [
         ("other", "none", "echo"), ("tiny", "nearest-free", "echo"), ("tiny", "none", "echo"),
     ]  # fmt: skip
 
@@ -88,11 +90,11 @@ def test_rows_that_never_meet_are_refused(records: list[Record]) -> None:
         if (r.spec.tokenizer.label == "hashed") == (r.spec.collision_policy == "none")
     ]
     with pytest.raises(RecordError, match="one collision policy and generator; there are records"):
-        everywhere(apart, "hashed", "hashed:wide")
+        compare_datasets(ResultSet(apart), "hashed", "hashed:wide")
     with pytest.raises(RecordError, match="no board has 'hashd' and 'hashed'"):
-        everywhere(records, "hashd", "hashed")
+        compare_datasets(ResultSet(records), "hashd", "hashed")
     with pytest.raises(RecordError, match="no board has"):
-        everywhere(records, "hashed", "hashed:wide", board="beam 7")
+        compare_datasets(ResultSet(records), "hashed", "hashed:wide", board="beam 7")
 
 
 def test_the_command_prints_a_table_with_whole_labels(

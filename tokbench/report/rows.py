@@ -1,0 +1,140 @@
+"""A row of a board: one method, seeds averaged, and a remark on where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tokbench.report.difference import Interval
+from tokbench.report.outcomes import COLUMNS, HEADLINE, Family
+from tokbench.schema.record import Record
+from tokbench.schema.run_spec import is_baseline
+from tokbench.stats.seeds import sd_by_axis
+
+STAGES = ("tokenize", "train", "generate")  # whose seconds a board prints
+Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One method on one board: mean figures over seeds, with intervals over users."""
+
+    tokenizer: str
+    policy: str
+    generator: str
+    seeds: int
+    users: int
+    values: Mapping[str, float]  # every name of COLUMNS
+    intervals: Mapping[str, Interval]  # the same names
+    runs: tuple[Record, ...] = ()  # completed, by the method's latest code
+    spread: Mapping[str, Interval] = field(default_factory=dict)  # lowest and highest seed
+    duplicate_rate: float = 0.0  # of the tokenizer, before the collision policy
+    validation: tuple[float, ...] = ()  # validation NDCG@10 by evaluation, first seed
+    seconds: Mapping[str, float] = field(default_factory=dict)  # mean seconds per stage
+    axes: Mapping[str, float] = field(default_factory=dict)  # see stats/seeds.py
+    remark: str = ""
+    group: str = ""  # rows that share a letter are not significantly different in Recall@10
+
+    @property
+    def method(self) -> Method:
+        """Its key among the methods of a board."""
+        return self.tokenizer, self.policy, self.generator
+
+    @property
+    def name(self) -> str:
+        """tokenizer/policy/generator."""
+        return "/".join(self.method)
+
+    @property
+    def is_baseline(self) -> bool:
+        """What a tokenizer has to beat: a baseline's generator over item ids."""
+        return is_baseline(self.tokenizer, self.generator)
+
+    @property
+    def hits(self) -> float:
+        """Users whose target is in the top ten, expected, mean over seeds."""
+        return self.values[HEADLINE] * self.users
+
+
+def method_of(record: Record) -> Method:
+    """Tokenizer, policy and generator of a run."""
+    spec = record.spec
+    return spec.tokenizer.label, spec.collision_policy, spec.generator.label
+
+
+class _Intervals(Mapping[str, Interval]):
+    """Of one row, each made when it is read."""
+
+    def __init__(self, family: Family, method: int) -> None:
+        self.family, self.method = family, method
+
+    def __getitem__(self, figure: str) -> Interval:
+        return self.family.interval(self.method, figure)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COLUMNS)
+
+    def __len__(self) -> int:
+        return len(COLUMNS)
+
+
+def make_row(runs: Sequence[Record], family: Family, n: int) -> Row:
+    """The row of `runs`, which are method `n` of the family."""
+    found = [record.outcome for record in runs if record.outcome is not None]
+    by_run = family.methods[n].by_run
+    curve = found[0].curves.get("train", [])
+    costs = [record.provenance.costs for record in runs]
+    return Row(
+        *method_of(runs[0]),
+        seeds=len(runs),
+        users=found[0].users,
+        values=dict(zip(COLUMNS, by_run.mean(axis=0).tolist(), strict=True)),
+        intervals=_Intervals(family, n),
+        runs=tuple(runs),
+        spread={name: (low, high) for name, low, high in zip(
+            COLUMNS, by_run.min(axis=0).tolist(), by_run.max(axis=0).tolist(), strict=True)},
+        duplicate_rate=float(np.mean([o.figures["raw/duplicate_rate"].value for o in found])),
+        validation=tuple(row["validation_ndcg10"] for row in curve if "validation_ndcg10" in row),
+        seconds={
+            stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
+            for stage in STAGES
+        },
+        axes=sd_by_axis([run.spec for run in runs], by_run[:, COLUMNS.index(HEADLINE)]),
+    )  # fmt: skip
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """On where each row stands, whose code it is, or how badly it was trained."""
+    earlier = _earlier_code(rows)
+    floor = next((row for row in rows if row.is_baseline), None)  # the best: rows fall
+    found = []
+    for row in rows:
+        said = [] if all(run.provenance.public for run in row.runs) else ["unpublished plugin"]
+        said += [f"earlier code: {earlier[row.method]}"] if row.method in earlier else []
+        if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
+            said.append("never better than at its first validation")
+        if floor is not None and not row.is_baseline:
+            low, high = row.intervals[HEADLINE]
+            if high < floor.values[HEADLINE]:
+                said.append(f"below {floor.generator}")
+            elif low <= floor.values[HEADLINE]:
+                said.append(f"no better than {floor.generator}")
+        found.append(", ".join(said))
+    return found
+
+
+def _earlier_code(rows: Sequence[Row]) -> dict[Method, str]:
+    """Methods whose tokenizer stands on the board with later code too, and the code they have."""
+    latest: dict[str, tuple[str, str]] = {}
+    for record in (row.runs[0] for row in rows):
+        tokenizer = record.spec.tokenizer
+        found = record.provenance.created, tokenizer.fingerprint
+        latest[tokenizer.name] = max(found, latest.get(tokenizer.name, found))
+    tokenizers = {row.method: row.runs[0].spec.tokenizer for row in rows}
+    return {
+        method: tokenizer.fingerprint
+        for method, tokenizer in tokenizers.items()
+        if tokenizer.fingerprint != latest[tokenizer.name][1]
+    }
