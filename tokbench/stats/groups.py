@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.stats import paired
-from tokbench.stats.paired import holm
-from tokbench.stats.pairs import all_pairs
+from tokbench.stats.family_wise import adjusted, holm
 from tokbench.stats.run_variance import Values
 from tokbench.stats.sample import Sample
 
@@ -36,7 +35,7 @@ def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -
 
 
 def group_letters(rows: Sequence[Sample]) -> list[str]:
-    """Letters of each row, in the board's order: `a` has the first. Holm's test at 5 % over pairs.
+    """Letters of each row, in the board's order: `a` has the first. 5 % over all pairs (family_wise.py).
 
     A row of which nobody knows what another run would vary has none; where that is so of every row
     that is trained, no row has one: over users alone equal methods get different letters on 17 %
@@ -45,9 +44,7 @@ def group_letters(rows: Sequence[Sample]) -> list[str]:
     known = [n for n, row in enumerate(rows) if row.covers_runs]
     if not any(rows[n].runs for n in known) and len(known) < len(rows):
         return [""] * len(rows)
-    upper = np.triu_indices(len(known), 1)
-    differ = np.zeros((len(known), len(known)), dtype=bool)
-    differ[upper] = holm(all_pairs([rows[n] for n in known]).p[upper]) < LEVEL
+    differ = np.triu(adjusted([rows[n] for n in known]) < LEVEL, 1)
     found = dict(zip(known, letters(differ), strict=True))
     return [found.get(n, "") for n in range(len(rows))]
 

@@ -47,13 +47,13 @@ class Pairs:
 
 def difference(a: Sample, b: Sample) -> Estimate:
     """a - b, over users and runs."""
-    value, users, df, runs, runs_df = (float(part[0, 1]) for part in _differences([a, b]))
+    value, users, df, runs, runs_df = (float(part[0, 1]) for part in differences([a, b]))
     return Estimate(value, users, df, runs, runs_df, a.covers_runs and b.covers_runs)
 
 
 def all_pairs(rows: Sequence[Sample], level: float = 1 - LEVEL) -> Pairs:
     """Every row minus every other one; interval i, j excludes 0 exactly if p[i, j] < 1 - level."""
-    value, *variance = _differences(rows)
+    value, *variance = differences(rows)
     half = quantile(1 - level, *variance) * np.sqrt(variance[0] + variance[2])
     np.fill_diagonal(half, 0.0)
     upper = np.triu_indices(len(rows), 1)
@@ -73,8 +73,8 @@ def covariance(rows: Sequence[Sample]) -> Values:
     return users
 
 
-def _differences(rows: Sequence[Sample]) -> tuple[Values, Values, Values, Values, Values]:
-    """(a - b, users, users_df, runs, runs_df) of an `Estimate` of every pair, [R, R] each.
+def differences(rows: Sequence[Sample]) -> tuple[Values, Values, Values, Values, Values]:
+    """(value, users, users_df, runs, runs_df) of the `Estimate` of every pair, [R, R] each.
 
     Moments of differences are sums of products of powers of centred outcomes: matrix products,
     where a loop over pairs would make Q differences each.
@@ -98,9 +98,12 @@ def _differences(rows: Sequence[Sample]) -> tuple[Values, Values, Values, Values
     users = np.maximum(0.0, second / max(1, count - 1) - flips[:, None] - flips)
     runs = np.array([row.of_runs for row in rows])
     freedom = np.array([row.variance.df if row.runs and row.variance.df else KNOWN for row in rows])
-    both = np.stack(np.broadcast_arrays(runs[:, None], runs))
-    runs_df = satterthwaite(both, np.stack(np.broadcast_arrays(freedom[:, None], freedom)))
-    return value, users, df, both.sum(axis=0), runs_df
+    both, dfs = (np.stack(np.broadcast_arrays(one[:, None], one)) for one in (runs, freedom))
+    runs_df = satterthwaite(both, dfs)
+    families = [row.variance for row in rows]
+    same = np.array([[one == other for other in families] for one in families])
+    alike = same & (runs > 0) & (runs > 0)[:, None]  # one family's s^2 twice is still one s^2
+    return value, users, df, both.sum(axis=0), np.where(alike, freedom, runs_df)
 
 
 @dataclass(frozen=True)

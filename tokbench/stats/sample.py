@@ -63,7 +63,8 @@ class Sample:
     """A row: its users' outcomes averaged over runs, and the variance of its runs."""
 
     users: Values  # [Q]
-    runs: int  # independent ones; 0: nothing is trained, another run would give the same
+    cells: int = 1  # runs behind that mean
+    runs: int = 0  # independent ones among them; 0: another run would give the same
     variance: RunVariance = RunVariance()  # pooled over its family
 
     @property
@@ -79,12 +80,15 @@ class Sample:
     @property
     def of_runs(self) -> float:
         """Variance of the row's mean from its runs, its users' flips included: s^2 / S."""
-        return self.variance.total / self.runs if self.runs else 0.0
+        if self.runs == 0:
+            return 0.0
+        total, flips = self.variance.total, self.variance.flips
+        return max(total / self.cells, flips / self.cells + (total - flips) / self.runs)
 
     @property
     def of_flips(self) -> float:
         """The part of `of_runs` that the variance over users holds too: f / S."""
-        return self.variance.flips / self.runs if self.runs else 0.0
+        return self.variance.flips / self.cells if self.runs else 0.0
 
     @property
     def estimate(self) -> Estimate:
@@ -129,7 +133,9 @@ def samples(
         for family in {*families} - {None}
     }
     return [
-        Sample(row.mean(axis=0), 0 if family is None else n, known.get(family, RunVariance()))
+        Sample(row.mean(axis=0))
+        if family is None
+        else Sample(row.mean(axis=0), len(row), n, known[family])
         for row, family, n in zip(outcomes, families, runs, strict=True)
     ]
 
@@ -138,20 +144,22 @@ def pooled(rows: Sequence[tuple[Values, int]]) -> RunVariance:
     """The variance of one run over the rows of a family: outcomes [S, Q], independent runs each.
 
     n independent runs have n - 1 degrees of freedom. Of crossed seeds, S runs of which n are
-    independent, the squares are scaled as if n runs had them: the S runs are more alike than
-    independent ones, and their plain variance is too small.
+    independent, the runs' own variance is scaled as if n runs had its squares: their effects are
+    more alike than independent ones, and the plain variance is too small. Flips are independent.
     """
-    total = flips = 0.0
+    net = flips = 0.0
     df = 0
     for outcomes, n in rows:
         if n < 2:
             continue
-        figures = outcomes.mean(axis=1)
-        total += n * float(figures.var())
-        flips += n * float(outcomes.var(axis=0).sum()) / outcomes.shape[1] ** 2
+        runs, users = outcomes.shape
+        own = float(outcomes.var(axis=0).sum()) / users**2
+        net += n * (float(outcomes.mean(axis=1).var()) - own)
+        flips += (n - 1) * own * runs / (runs - 1)
         df += n - 1
     if df == 0:
         return RunVariance()
+    total = max(0.0, net + flips)
     return RunVariance(*(0.0 if part < ROUNDING**2 else part / df for part in (total, flips)), df)
 
 
