@@ -11,7 +11,10 @@ from scipy.stats import norm, t
 from benchmarks.calibration.boards import Rows, Values, seeds
 from tokbench.stats.family_wise import adjusted, holm
 from tokbench.stats.pairs import all_pairs
-from tokbench.stats.sample import independent_runs, samples
+from tokbench.stats.sample import Sample, independent_runs, samples
+
+
+DRAWS = 1000  # a board has 4,000; here the boards are many
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ Method = Callable[[Sequence[Values], Sequence[Rows]], Said]
 
 def now(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     """tokbench.stats, pooled by family."""
-    return _said(outcomes, rows, [row.family for row in rows], adjusted)
+    return _said(outcomes, rows, [row.family for row in rows], _adjusted)
 
 
 def now_holm(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
@@ -39,43 +42,54 @@ def now_holm(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
 
 def one_pool(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     """The same with one variance for all trained rows."""
-    return _said(outcomes, rows, ["all" if row.runs else None for row in rows], adjusted)
+    return _said(outcomes, rows, ["all" if row.runs else None for row in rows], _adjusted)
 
 
 def no_pool(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     """The same with a variance for each row."""
-    return _said(outcomes, rows, [str(n) if row.runs else None for n, row in enumerate(rows)], adjusted)
+    own = [str(n) if row.runs else None for n, row in enumerate(rows)]
+    return _said(outcomes, rows, own, _adjusted)
 
 
-def _holm(rows):
+def _adjusted(rows: Sequence[Sample]) -> Values:
+    return adjusted(rows, draws=DRAWS)
+
+
+def _holm(rows: Sequence[Sample]) -> Values:
     p = all_pairs(rows).p
     upper = np.triu_indices(len(p), 1)
-    out = np.ones(p.shape)
-    out[upper] = holm(p[upper])
-    return np.minimum(out, out.T)
+    p[upper] = holm(p[upper])
+    return np.maximum(np.triu(p), np.triu(p).T)
 
 
-def _said(outcomes, rows, families, adjust) -> Said:
+def _said(
+    outcomes: Sequence[Values],
+    rows: Sequence[Rows],
+    families: Sequence[str | None],
+    adjust: Callable[[Sequence[Sample]], Values],
+) -> Said:
     made = samples(outcomes, families, [independent_runs(seeds(row)) for row in rows])
     pairs = all_pairs(made)
     known = np.array([row.covers_runs for row in made])
-    p, corrected = np.full(pairs.p.shape, np.nan), np.full(pairs.p.shape, np.nan)
-    p[pairs.covers_runs] = pairs.p[pairs.covers_runs]
-    if known.any():
+    bounds = [row.interval() if row.covers_runs else (np.nan, np.nan) for row in made]
+    corrected = np.full(pairs.p.shape, np.nan)
+    if any(row.runs and row.covers_runs for row in made) or known.all():  # as group_letters has it
         corrected[np.ix_(known, known)] = adjust([row for row in made if row.covers_runs])
-    low, high = np.array([row.interval() if row.covers_runs else (np.nan,) * 2 for row in made]).T
-    return Said(low, high, p, corrected)
+    low, high = np.array(bounds).T
+    return Said(low, high, np.where(pairs.covers_runs, pairs.p, np.nan), corrected)
 
 
 def before(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     """Until this was measured: s^2 as it is, pooled over all trained rows, added to the users'."""
-    repeated = [one.mean(axis=1) for one, row in zip(outcomes, rows, strict=True) if row.runs and len(one) > 1]
+    trained = [one for one, row in zip(outcomes, rows, strict=True) if row.runs]
+    repeated = [one.mean(axis=1) for one in trained if len(one) > 1]
     df = sum(len(one) - 1 for one in repeated)
     s2 = sum(len(one) * one.var() for one in repeated) / df if df else 0.0
     added = np.array([s2 / independent_runs(seeds(row)) if row.runs else 0.0 for row in rows])
     users = np.stack([one.mean(axis=0) for one in outcomes])
     means, count = users.mean(axis=1), users.shape[1]
-    half = np.sqrt(norm.ppf(0.975) ** 2 * users.var(axis=1) / count + (t.ppf(0.975, df) ** 2 if df else 0.0) * added)
+    student = t.ppf(0.975, df) if df else 0.0
+    half = np.hypot(norm.ppf(0.975) * users.std(axis=1) / np.sqrt(count), student * np.sqrt(added))
     gram = users @ users.T
     squares = (np.diag(gram)[:, None] + np.diag(gram) - 2 * gram) / count**2
     training = added[:, None] + added

@@ -19,6 +19,7 @@ from tokbench.stats.pairs import all_pairs, covariance, differences
 from tokbench.stats.sample import Sample
 
 DRAWS = 4000
+FEWEST_DF = 4  # of the best known family; below that the chance drawn is too small (an error in 9 %)
 
 
 def holm(p: Values) -> Values:
@@ -40,12 +41,16 @@ def adjusted(rows: Sequence[Sample], *, draws: int = DRAWS, seed: int = 0) -> Va
     of the board, and each family's s^2 by a chi-square. A pair's statistic is its difference in
     standard errors, over the quantile of its own degrees of freedom at LEVEL / R, so that pairs of
     which less is known do not decide for all. From the pair that is clearest on, each is compared
-    with the largest statistic of itself and all that are less clear.
+    with the largest statistic of itself and all that are less clear. Holm's where runs are hardly
+    known (FEWEST_DF).
     """
     alone = all_pairs(rows).p
     upper = np.triu_indices(len(rows), 1)
     if len(upper[0]) < 2:
         return alone
+    if any(row.runs for row in rows) and max(row.variance.df for row in rows) < FEWEST_DF:
+        alone[upper] = holm(alone[upper])
+        return np.maximum(np.triu(alone), np.triu(alone).T)
     value, users, users_df, runs, runs_df = (part[upper] for part in differences(rows))
     scale = quantile(LEVEL / len(rows), users, users_df, runs, runs_df)
     error = np.sqrt(users + runs)
