@@ -66,12 +66,12 @@ class Scenario:
         """Outcomes [S, Q] of each row."""
         shape = 1 / INCLINED - 1
         laws = np.array([self.rate, 1 - self.rate]) * shape
-        shared = rng.beta(*laws, self.users)
+        shared = rng.beta(laws[0], laws[1], self.users)
         return [self._row(row, shared, laws, rng) for row in self.each]
 
     def _row(self, row: Rows, shared: Values, laws: Values, rng: np.random.Generator) -> Values:
         own = rng.random(self.users) < (OWN if row.runs else COUNTED)
-        chance = np.where(own, rng.beta(*laws, self.users), shared)
+        chance = np.where(own, rng.beta(laws[0], laws[1], self.users), shared)
         if row.runs == 0:
             return self._outcomes(chance[None] * (1 + row.lift), rng)
         movable = chance * (1 - chance)
@@ -114,7 +114,9 @@ SCENARIOS = (
     Scenario("three seeds, 10 rows, 3,000 users", (S3,)),
     Scenario("no run effect", (replace(S3, run_sd=0.0),)),
     Scenario("large run effect", (replace(S3, run_sd=0.006),)),
-    Scenario("6 rows, and 2 random ones of 4x", (replace(S3, count=6), Rows(2, 3, "random", 0.008))),
+    Scenario(
+        "6 rows, and 2 random ones of 4x", (replace(S3, count=6), Rows(2, 3, "random", 0.008))
+    ),
     Scenario("20 rows, 5,000 users", (replace(S3, count=20),), 5000),
     Scenario("8 rows, 1,000 users, rate .03", (replace(S3, count=8),), 1000, 0.03),
     Scenario("two seeds", (replace(S3, runs=2),)),
@@ -131,8 +133,12 @@ SCENARIOS = (
 )
 # A family is taken as alike. What it costs where it is not:
 UNLIKE = (
-    Scenario("8 rows, half of them without a run effect", (
-        replace(S3, count=4, run_sd=0.0), replace(S3, count=4, run_sd=0.005))),
-    Scenario("4 rows of three seeds, 6 of one that vary 3x", (
-        replace(S3, count=4), replace(S1, run_sd=0.006))),
+    Scenario(
+        "8 rows, half of them without a run effect",
+        (replace(S3, count=4, run_sd=0.0), replace(S3, count=4, run_sd=0.005)),
+    ),
+    Scenario(
+        "4 rows of three seeds, 6 of one that vary 3x",
+        (replace(S3, count=4), replace(S1, run_sd=0.006)),
+    ),
 )

@@ -13,7 +13,6 @@ from tokbench.stats.family_wise import adjusted, holm
 from tokbench.stats.pairs import all_pairs
 from tokbench.stats.sample import Sample, independent_runs, samples
 
-
 DRAWS = 1000  # a board has 4,000; here the boards are many
 
 
@@ -84,7 +83,7 @@ def before(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     trained = [one for one, row in zip(outcomes, rows, strict=True) if row.runs]
     repeated = [one.mean(axis=1) for one in trained if len(one) > 1]
     df = sum(len(one) - 1 for one in repeated)
-    s2 = sum(len(one) * one.var() for one in repeated) / df if df else 0.0
+    s2 = float(sum(len(one) * one.var() for one in repeated)) / df if df else 0.0
     added = np.array([s2 / independent_runs(seeds(row)) if row.runs else 0.0 for row in rows])
     users = np.stack([one.mean(axis=0) for one in outcomes])
     means, count = users.mean(axis=1), users.shape[1]
@@ -95,7 +94,7 @@ def before(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     training = added[:, None] + added
     total = np.maximum(squares + training, 1e-30)
     freedom = np.where(training > 0, df * (total / np.where(training > 0, training, 1)) ** 2, 1e9)
-    p = 2 * t.sf(np.abs(means[:, None] - means) / np.sqrt(total), np.maximum(freedom, 1))
+    p: Values = 2 * t.sf(np.abs(means[:, None] - means) / np.sqrt(total), np.maximum(freedom, 1))
     upper = np.triu_indices(len(p), 1)
     corrected = np.ones(p.shape)
     corrected[upper] = holm(p[upper])

@@ -1,4 +1,4 @@
-"""Pairs: matrix products against loops, Fieller's bounds against a search, few users against enumeration."""
+"""Matrix products against loops, Fieller's bounds against a search, few users by enumeration."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_few_differing_users_against_enumeration(n: int) -> None:
 def test_the_level_is_kept_where_few_users_differ() -> None:
     rng = np.random.default_rng(4)
     called = []
-    for _ in range(3000):
+    for _ in range(1200):
         n = rng.poisson(8)
         d = np.r_[rng.choice([-1.0, 1.0], n), np.zeros(4000 - n)]
         called.append(difference(Sample(d), Sample(np.zeros(4000))).p < 0.05)
-    assert 0.025 < np.mean(called) < 0.065
+    assert 0.02 < np.mean(called) < 0.07
 
 
 def test_covariance_of_means() -> None:
@@ -108,12 +108,12 @@ def test_fieller_by_search() -> None:
 def test_ratio_bounds_hold_and_a_small_denominator_is_said() -> None:
     rng = np.random.default_rng(6)
     held = []
-    for _ in range(2000):
+    for _ in range(1200):
         b = (rng.random(400) < 0.15).astype(float)
         a = np.where(rng.random(400) < 0.5, b, rng.random(400) < 0.20)
         found = ratio(Sample(a.astype(float)), Sample(b))
         held.append(found.low <= 0.175 / 0.15 <= found.high)
-    assert np.mean(held) == pytest.approx(0.95, abs=0.015)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
     rare, common = (Sample((np.arange(900) % n == 0).astype(float)) for n in (450, 10))
     outside = ratio(common, rare)
     assert outside.shape == "outside" and outside.ruled_out_above == np.inf

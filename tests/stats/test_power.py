@@ -21,12 +21,12 @@ def test_a_detectable_difference_is_detected_four_times_in_five(graded: bool) ->
     wished = detectable(parts, runs=3, users=1500, rows=4)
     tried = Scenario("", (Rows(4, 3),), users=1500, graded=graded)
     found = []
-    for _ in range(700):
+    for _ in range(400):
         outcomes = tried.draw(rng)
         outcomes[0] = outcomes[0] + wished
         a, b, *_ = samples(outcomes, ["x"] * 4, [3] * 4)
         found.append(difference(a, b).p < 0.05)
-    assert np.mean(found) == pytest.approx(0.8, abs=0.06)
+    assert np.mean(found) == pytest.approx(0.8, abs=0.08)
 
 
 def difference_parts(outcomes: list[np.ndarray]) -> tuple[float, float, float]:
@@ -40,20 +40,22 @@ def test_components_add_up_to_the_variance_of_the_test() -> None:
     rows = samples(Scenario("", (Rows(3, 3, run_sd=0.02),)).draw(rng), ["x"] * 3, [3] * 3)
     one, parts = difference(rows[0], rows[1]), components(rows[0], rows[1])
     assert parts.variance(3, 3000) == pytest.approx(one.users + one.runs)
-    assert parts.runs == pytest.approx(2 * rows[0].variance.net_sd**2)
+    assert parts.runs == pytest.approx(2 * rows[0].variance.net_sd ** 2)
 
 
 PARTS = Components(lasting=0.02, flips=0.06, runs=2 * 0.002**2)
 
 
 def test_searches_are_the_least() -> None:
-    runs = runs_needed(0.005, PARTS, users=5000)
+    runs = runs_needed(0.008, PARTS, users=5000)
     assert runs is not None and runs > 2
-    assert detectable(PARTS, runs=runs, users=5000) <= 0.005
-    assert detectable(PARTS, runs=runs - 1, users=5000) > 0.005
-    users = users_needed(0.008, PARTS, runs=3)
+    assert detectable(PARTS, runs=runs, users=5000) <= 0.008
+    assert detectable(PARTS, runs=runs - 1, users=5000) > 0.008
+    users = users_needed(0.009, PARTS, runs=3)
     assert users is not None
-    assert detectable(PARTS, runs=3, users=users) <= 0.008 < detectable(PARTS, runs=3, users=users - 1)
+    assert (
+        detectable(PARTS, runs=3, users=users) <= 0.009 < detectable(PARTS, runs=3, users=users - 1)
+    )
 
 
 def test_what_cannot_be_seen_is_not_promised() -> None:

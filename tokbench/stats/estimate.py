@@ -51,9 +51,7 @@ class Estimate:
     @property
     def p(self) -> float:
         """Two-sided p of zero; of the sampling of users only where `covers_runs` is False."""
-        return float(
-            p_value(self.value, self.users, self.users_df, self.runs, self.runs_df)
-        )
+        return float(p_value(self.value, self.users, self.users_df, self.runs, self.runs_df))
 
     @property
     def different(self) -> bool | None:
@@ -89,7 +87,8 @@ def satterthwaite(variances: ArrayLike, df: ArrayLike) -> Values:
     total = parts.sum(axis=0)
     doubt = np.divide(parts**2, freedom, out=np.zeros(parts.shape), where=parts > 0).sum(axis=0)
     known: Values = np.full(total.shape, KNOWN)
-    return np.minimum(np.divide(total**2, doubt, out=known, where=doubt > 0), KNOWN)
+    np.divide(total**2, doubt, out=known, where=doubt > 0)
+    return np.minimum(known, KNOWN)
 
 
 def quantile(
@@ -99,7 +98,8 @@ def quantile(
     users, runs = np.asarray(users, float), np.asarray(runs, float)
     total = users + runs
     share = np.divide(runs, total, out=np.zeros(total.shape), where=total > 0)
-    return (1 - share) * _student(level, users_df) + share * _student(level, runs_df)
+    q: Values = (1 - share) * _student(level, users_df) + share * _student(level, runs_df)
+    return q
 
 
 def p_value(

@@ -19,7 +19,9 @@ from tokbench.stats.pairs import all_pairs, covariance, differences
 from tokbench.stats.sample import Sample
 
 DRAWS = 4000
-FEWEST_DF = 4  # of the best known family; below that the chance drawn is too small (an error in 9 %)
+FEWEST_DF = (
+    4  # of the best known family; below that the chance drawn is too small (an error in 9 %)
+)
 
 
 def holm(p: Values) -> Values:

@@ -35,7 +35,7 @@ def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -
 
 
 def group_letters(rows: Sequence[Sample]) -> list[str]:
-    """Letters of each row, in the board's order: `a` has the first. 5 % over all pairs (family_wise.py).
+    """Letters of each row, in the board's order: `a` has the first; 5 % over all pairs.
 
     A row of which nobody knows what another run would vary has none; where that is so of every row
     that is trained, no row has one: over users alone equal methods get different letters on 17 %

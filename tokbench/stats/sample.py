@@ -160,7 +160,8 @@ def pooled(rows: Sequence[tuple[Values, int]]) -> RunVariance:
     if df == 0:
         return RunVariance()
     total = max(0.0, net + flips)
-    return RunVariance(*(0.0 if part < ROUNDING**2 else part / df for part in (total, flips)), df)
+    total, flips = (0.0 if part < ROUNDING**2 else part / df for part in (total, flips))
+    return RunVariance(total, flips, df)
 
 
 def independent_runs(seeds: Sequence[tuple[int, int]]) -> int:

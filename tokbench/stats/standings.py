@@ -49,9 +49,7 @@ def standings(
     interval = np.percentile(wins, tails, axis=0).T
     found = _wins(figures).mean(axis=0)
     others = max(1, rows - 1)
-    return Standings(
-        rows - found, rows - interval[:, ::-1], found / others, interval / others
-    )
+    return Standings(rows - found, rows - interval[:, ::-1], found / others, interval / others)
 
 
 def _wins(figures: Values) -> Values:
