@@ -26,9 +26,9 @@ LIFTS = (0.03, 0.05, 0.10)
 POOLS = tuple(one for one in SCENARIOS if one.name.startswith(("6 rows", "4 rows", "like")))
 HEAD = """# Are the error rates right?
 
-Written by `python -m benchmarks.calibration`, {boards} simulated boards a line (a
-quarter of that for power): with 400 boards a family-wise rate of .05 is read within .02. Users
-have lasting inclinations that rows share, a run has an effect of its own, hits are flips of a coin: of an
+Written by `python -m benchmarks.calibration`, {boards} simulated boards a line (a quarter of that
+for power): with 400 boards a family-wise rate of .05 is read within .02. Users have lasting
+inclinations that rows share, a run has an effect of its own, hits are flips of a coin: of an
 outcome's variance .57 lasts, as on office-5core (boards.py). Unless a line says otherwise: 10
 semantic rows of three seeds, 3,000 users, rate .075, a run effect with a standard deviation of
 .002. All rows are equal. "Before": s^2 added to the users' variance, pooled over all trained rows,

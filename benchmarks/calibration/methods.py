@@ -94,7 +94,8 @@ def before(outcomes: Sequence[Values], rows: Sequence[Rows]) -> Said:
     training = added[:, None] + added
     total = np.maximum(squares + training, 1e-30)
     freedom = np.where(training > 0, df * (total / np.where(training > 0, training, 1)) ** 2, 1e9)
-    p: Values = 2 * t.sf(np.abs(means[:, None] - means) / np.sqrt(total), np.maximum(freedom, 1))
+    statistic = np.abs(means[:, None] - means) / np.sqrt(total)
+    p = 2 * np.asarray(t.sf(statistic, np.maximum(freedom, 1)))
     upper = np.triu_indices(len(p), 1)
     corrected = np.ones(p.shape)
     corrected[upper] = holm(p[upper])
