@@ -9,13 +9,15 @@ were not told apart.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.stats.paired import all_pairs, holm
+from tokbench.stats import paired
+from tokbench.stats.family_wise import adjusted, holm
 from tokbench.stats.run_variance import Values
+from tokbench.stats.sample import Sample
 
 LEVEL = 0.05
 
@@ -28,8 +30,23 @@ def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -
     rows = len(outcomes)
     upper = np.triu_indices(rows, 1)
     differ = np.zeros((rows, rows), dtype=bool)
-    differ[upper] = holm(all_pairs(outcomes, training, df)[upper]) < LEVEL
+    differ[upper] = holm(paired.all_pairs(outcomes, training, df)[upper]) < LEVEL
     return letters(differ)
+
+
+def group_letters(rows: Sequence[Sample]) -> list[str]:
+    """Letters of each row, in the board's order: `a` has the first; 5 % over all pairs.
+
+    A row of which nobody knows what another run would vary has none; where that is so of every row
+    that is trained, no row has one: over users alone equal methods get different letters on 17 %
+    of the boards.
+    """
+    known = [n for n, row in enumerate(rows) if row.covers_runs]
+    if not any(rows[n].runs for n in known) and len(known) < len(rows):
+        return [""] * len(rows)
+    differ = np.triu(adjusted([rows[n] for n in known]) < LEVEL, 1)
+    found = dict(zip(known, letters(differ), strict=True))
+    return [found.get(n, "") for n in range(len(rows))]
 
 
 def letters(differ: NDArray[np.bool_]) -> list[str]:

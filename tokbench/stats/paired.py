@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tokbench.stats.family_wise import holm as holm  # claims and pairs take it from here
 from tokbench.stats.run_variance import Values, t_test
 
 EXACT_UP_TO = 12  # differing users; 4096 sign patterns
@@ -70,15 +71,3 @@ def all_pairs(outcomes: Values, training: Values | None = None, df: int = 0) -> 
         for j in np.flatnonzero(few & (runs == 0)):
             p[i, j] = sign_flip(d[j])
     return p
-
-
-def holm(p: Values) -> Values:
-    """Holm's (1979) adjusted p of [C] comparisons: the family errs at most at the level asked.
-
-    The i-th smallest of C is multiplied by C - i + 1, and none falls below the one before it.
-    """
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
