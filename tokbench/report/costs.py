@@ -15,6 +15,7 @@ NOTE = (
     "validation included. Memory: the highest of the process so far on the host, of the stage on "
     "the device. Rows of different hardware are not comparable."
 )
+SHOWN = 0.05  # seconds; a stage that never took as long has no column
 MEANS = {
     "users/s": "users_per_second", "sequences/s": "sequences_per_second", "host MB": "host_mb",
     "device MB": "device_mb", "tokenizer parameters": "tokenizer_parameters",
@@ -27,7 +28,8 @@ def tables(results: ResultSet) -> list[Table]:
     found = []
     for board in results.boards:
         runs = [record for row in board.rows for record in row.runs]
-        stages = list(dict.fromkeys(stage for one in runs for stage in one.provenance.costs))
+        costs = [item for one in runs for item in one.provenance.costs.items()]
+        stages = list(dict.fromkeys(stage for stage, cost in costs if cost.seconds >= SHOWN))
         if board.rows:
             rows = tuple((*row.method, *_entries(row.runs, stages)) for row in board.rows)
             found.append(Table(str(board.title), columns(stages), rows, NOTE))
