@@ -158,6 +158,7 @@ def test_python_names_every_field_of_a_request_with_its_default() -> None:
 
 
 def test_beams_reach_the_largest_cutoff() -> None:
-    assert tiny_request(beam_width=40).beam_width == 40
+    words = {"datasets": ("tiny",), "tokenizers": ("hashed",)}
+    assert make_request(**words, beam_width=40).beam_width == 40
     with pytest.raises(ConfigError, match="beam_width: .*39 beams cannot fill the 40 places"):
-        tiny_request(beam_width=39)
+        make_request(**words, beam_width=39)

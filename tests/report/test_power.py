@@ -33,7 +33,8 @@ def test_the_table_is_what_stats_says_of_the_two_rows(folder: Path) -> None:
     ((row,),) = (table.rows for table in tables(results, figure="ndcg@10", wished=0.5))
     mean = (a.mean + b.mean) / 2
     seen = detectable(parts, runs=3, users=8, rows=2)
-    assert row[:6] == ("tiny", "semantic", 2, 8, 3, pytest.approx(mean))
+    assert row[:5] == ("tiny", "semantic", 2, 8, 3)
+    assert row[5] == pytest.approx(mean)
     assert row[6] == "", "one run finds nothing"
     assert row[7] == f"{seen:.4f} ({100 * seen / mean:.1f} %)"
     assert row[10] == (runs_needed(0.5 * mean, parts, users=8, rows=2) or "never")

@@ -70,7 +70,7 @@ class Comparison:
                 f"{' and '.join(self.lacking)}; run it with other seeds too (--seeds 3)."
             )
         said = f"They are {self.difference.verdict} at the {100 * LEVEL:.0f} % level"
-        if self.ruled_out is not None and self.ruled_out > 0:
+        if not self.difference.different and self.ruled_out is not None and self.ruled_out > 0:
             said += f"; that the first is more than {100 * self.ruled_out:.1f} % above is ruled out"
         return f"{said}."
 
