@@ -160,5 +160,5 @@ def test_python_names_every_field_of_a_request_with_its_default() -> None:
 def test_beams_reach_the_largest_cutoff() -> None:
     words = {"datasets": ("tiny",), "tokenizers": ("hashed",)}
     assert make_request(**words, beam_width=40).beam_width == 40
-    with pytest.raises(ConfigError, match="beam_width: .*39 beams cannot fill the 40 places"):
+    with pytest.raises(ConfigError, match=r"beam_width: .*39 beams cannot fill the 40 places"):
         make_request(**words, beam_width=39)

@@ -26,8 +26,8 @@ NOTE = (
     "training runs are in none of the intervals."
 )
 REST = (
-    "Not ranked, by name: rows on two datasets or more that lack one of those above. An empty "
-    "cell: not run."
+    "Not ranked, by name: rows on two datasets or more without all of the common ones. An "
+    "empty cell: not run."
 )
 
 
