@@ -22,7 +22,7 @@ Written by `python docs/sensitivity_page.py` from the records under benchmarks/s
 edited by hand. Figures 3 and 4 of CoST on office-5core with the quick profile and a generator of
 ten epochs, so that a cell takes two minutes on one core: the codes are trained in full, what reads
 them is not, and figures are below those of the board. One seed: the intervals and p cover users and
-no training run, so no claim can be told.
+no training run, so no claim can be judged.
 """
 
 

@@ -90,7 +90,7 @@ class Methods:
         self.outcomes = tuple(outcomes)
         self._samples: dict[str, dict[int, Sample]] = {}
 
-    @property
+    @cached_property
     def families(self) -> list[str | None]:
         """Of each method, [R]."""
         return [family_of(one.specs[0]) for one in self.outcomes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -57,7 +57,8 @@ def _tables(title: str, boards: Sequence[Board]) -> Iterator[Table]:
         for row in board.rows:
             found.setdefault(row.method, {})[n] = row
     shown = {method: rows for method, rows in found.items() if len(rows) > 1}
-    block = common_block({method: frozenset(rows) for method, rows in shown.items()})
+    paired = {n for n, board in enumerate(boards) if board.methods.same_users}
+    block = common_block({method: paired & rows.keys() for method, rows in shown.items()})
     ranked = [method for method in shown if block and block <= shown[method].keys()]
     heads = _heads(boards)
     if ranked:
@@ -81,12 +82,12 @@ def _tables(title: str, boards: Sequence[Board]) -> Iterator[Table]:
         yield Table("" if ranked else title, columns, tuple(values), REST + _options(boards))
 
 
-def common_block(have: Mapping[Method, frozenset[int]]) -> frozenset[int]:
+def common_block(have: Mapping[Method, Set[int]]) -> frozenset[int]:
     """The datasets on which rows are ranked: with the rows that have all of them they make the
     most figures, at least two by two; of equal ones the most datasets, then the first. Empty where
     no two rows have two datasets in common."""
     sets: set[frozenset[int]] = set()
-    for one in {*have.values()}:
+    for one in {frozenset(each) for each in have.values()}:
         sets |= {one} | {one & other for other in sets}
     sizes = {one: sum(one <= other for other in have.values()) for one in sets if len(one) > 1}
     best = [one for one in sizes if sizes[one] > 1]

@@ -18,9 +18,10 @@ RUNS = (1, 3, 5, 10)
 NOTE = (
     "Two rows of one family, with n runs each: the difference of their means that a paired test at "
     "5 % finds four times in five, and as a share of the family's mean; from the variance of users "
-    "and runs that these records have, the mean over pairs of rows. A single run finds nothing, "
-    "since what another would change is then not known. runs needed: of each row, on these users; "
-    "users needed: with the runs that rows here have; never: no number does it."
+    "and runs that these records have, the mean over pairs of rows. Where every row of a family "
+    "was run once nothing is found: what another run would change is then not known. runs needed: "
+    "of each row, on these users; users needed: with the runs that rows here have; never: no "
+    "number does it."
 )
 
 
