@@ -7,19 +7,19 @@ hold what a question needs, the page says what is missing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from shlex import quote
 
 import numpy as np
-from scipy.stats import chi2, spearmanr
+from scipy.stats import spearmanr
 
 from tokbench.report import intrinsic
 from tokbench.report.compare import Comparison, compare_rows
 from tokbench.report.compare_datasets import compare_datasets
 from tokbench.report.compare_datasets import tables as comparison_tables
-from tokbench.report.outcomes import CODE_LEVEL, COLUMNS, HEADLINE
+from tokbench.report.outcomes import CODE_LEVEL, HEADLINE
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row, method_of
 from tokbench.report.slices import slices_of
@@ -71,24 +71,26 @@ class Page:
         """Groups, best first."""
         first = self.board.rows[0]
         tied = [name(row) for row in self.board.rows[1:] if set(row.group) & set(first.group)]
-        yield (
-            f"{name(first)} stands first with Recall@10 {figure(first)}"
-            + (
+        if not first.group:
+            said = ", over users only: what another training run would give is not known."
+        else:
+            said = (
                 f"; not significantly different: {', '.join(tied)}."
                 if tied
                 else ", alone in its group."
             )
-        )
+        yield f"{name(first)} stands first with Recall@10 {figure(first)}{said}"
         learned = [row for row in self.board.rows if row.generator not in BASELINES]
         floor = [row for row in self.board.rows if row.generator in BASELINES]
         if learned and floor:
-            beaten = [row for row in learned if row.intervals[HEADLINE][0] > top(floor)]
-            below = [row for row in learned if row.intervals[HEADLINE][1] < top(floor)]
             best = max(floor, key=lambda row: row.values[HEADLINE])
+            n = self.board.rows.index(best)
+            pairs = [self.board.pairs.get((self.board.rows.index(row), n)) for row in learned]
+            signs = [pair.sign for pair in pairs if pair is not None and pair.covers_runs]
             yield (
                 f"The best baseline is {best.generator} with {figure(best)}: of {len(learned)} "
-                f"generated rows {len(beaten)} lie above it and {len(below)} below it, by their "
-                "own intervals."
+                f"generated rows {signs.count(1)} are significantly above it and {signs.count(-1)} "
+                f"below it; of {len(learned) - len(signs)} nothing can be claimed."
             )
 
     def losses(self) -> Iterator[str]:
@@ -105,18 +107,21 @@ class Page:
         """Does the ranking reverse when codes are scored instead of items?"""
         rows = [(n, row) for n, row in enumerate(self.board.rows)
                 if row.generator not in BASELINES]  # fmt: skip
-        items, codes = (self.board.family.differences(name) for name in (HEADLINE, CODE_LEVEL))
+        items, codes = (self.board.methods.pairs(name) for name in (HEADLINE, CODE_LEVEL))
+        if not items:
+            return
         turned = [
             (a, b, items[i, j], codes[i, j])
             for (i, a), (j, b) in combinations(rows, 2)
             if (a.values[HEADLINE] - b.values[HEADLINE]) * (coded(a) - coded(b)) < 0
         ]
-        sure = [pair for pair in turned if pair[2].significant and pair[3].significant]
+        sure = [pair for pair in turned if pair[2].sign and pair[3].sign]
         pairs = len(rows) * (len(rows) - 1) // 2
         if pairs:
             yield (
                 f"Of {pairs} pairs of rows, the ranking of {len(turned)} reverses when codes are "
-                f"scored instead of items; in {len(sure)} of them both differences are significant."
+                f"scored instead of items; in {len(sure)} of them both differences are "
+                "significant, corrected for all pairs."
             )
         for a, b, item, code in sorted(sure, key=lambda found: -abs(found[3].mean))[:3]:
             yield f"{name(a)} against {name(b)}: {item} scored on items, {code} scored on codes."
@@ -157,25 +162,22 @@ class Page:
 
     def variance(self) -> Iterator[str]:
         """Which is larger: what another run gives, or what other users give?"""
-        sums, df, halves = 0.0, 0, []
         for row in self.rows.values():
-            if row.seeds > 1:
-                outcomes = self.board.outcomes(row)
-                values = outcomes.by_run[:, COLUMNS.index(HEADLINE)]
-                sums += (len(values) - 1) * float(np.var(values, ddof=1))
-                df += len(values) - 1
-                users = outcomes.column(HEADLINE)
-                halves.append(float(users.std(ddof=1) / np.sqrt(len(users))))
             if row.axes:
                 words = ", ".join(f"{axis} {sd:.4f}" for axis, sd in row.axes.items())
                 yield f"{name(row)}, crossed seeds: standard deviation by axis: {words}."
-        if df:
-            sd = np.sqrt(sums / df)
-            low, high = (np.sqrt(sums / chi2.ppf(q, df)) for q in (0.975, 0.025))
+        methods = self.board.methods
+        for family, one in sorted(methods.variances(HEADLINE).items()):
+            users = [
+                sample.estimate.users**0.5
+                for n, sample in methods.samples(HEADLINE).items()
+                if methods.families[n] == family
+            ]
             yield (
-                f"Between runs of one method, Recall@10 has a standard deviation of {sd:.4f} "
-                f"[{low:.4f}, {high:.4f}] (pooled, {df} degrees of freedom); the sampling of users "
-                f"alone gives a row's mean a standard error of {np.mean(halves):.4f}."
+                f"Between runs of one {family} row, Recall@10 has a standard deviation of "
+                f"{one.sd:.4f} ({one.df} degrees of freedom); {one.net_sd:.4f} is the run's own, "
+                "the rest each user's chance, which more users average out. Other users give a "
+                f"row's mean a standard error of {np.mean(users):.4f}."
             )
         if not any(row.axes for row in self.rows.values()):
             yield (
@@ -197,7 +199,7 @@ class Page:
                 f"with Recall@10 is {found.statistic:+.2f} (p = {found.pvalue:.2f})."
             )
             best = max(rows, key=lambda row: row.values[HEADLINE])
-            near = [row for row in rows if set(row.group) & set(best.group)]
+            near = [row for row in rows if row is best or set(row.group) & set(best.group)]
             cheap = min(near, key=lambda row: row.seconds["tokenize"])
             if cheap is not best:
                 yield (
@@ -232,7 +234,8 @@ def verdict(found: Comparison) -> str:
     seeds = min(found.seeds)
     return (
         f"{found.a} {found.means[0]:.4f}, {found.b} {found.means[1]:.4f}: "
-        f"{found.difference}, p = {found.difference.p:.3f}: {found.difference.verdict} "
+        f"{found.difference}, p = {found.difference.p:.3f}: {found.difference.verdict}"
+        f"{', over users only ' if found.lacking else ' '}"
         f"({found.hits[0]:.0f} against {found.hits[1]:.0f} hits, {seeds} "
         f"seed{'s' if seeds > 1 else ''})."
     )
@@ -262,11 +265,6 @@ def coded(row: Row) -> float:
     return row.values[CODE_LEVEL]
 
 
-def top(rows: Sequence[Row]) -> float:
-    """The highest Recall@10."""
-    return max(row.values[HEADLINE] for row in rows)
-
-
 def question(results: ResultSet) -> Iterator[str]:
     """L_co against L_re on every board, under every policy and generator that has both."""
     labels = {record.spec.tokenizer.label for record in results.records}
@@ -288,7 +286,7 @@ def page(results: ResultSet) -> str:
         "",
         "Written by `python docs/analysis_page.py` from the records under results/; not edited by "
         "hand. Figures are Recall@10 over items on the test split, seeds averaged; [low, high] and "
-        "p, for that pair alone, cover users and, where the board knows them, training runs.",
+        "p, for that pair alone, cover users and training runs, or users only where it says so.",
         "",
     ]
     lines += question(results)

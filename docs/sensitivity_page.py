@@ -21,9 +21,8 @@ HEAD = """# The paper's sensitivity figures
 Written by `python docs/sensitivity_page.py` from the records under benchmarks/sensitivity; not
 edited by hand. Figures 3 and 4 of CoST on office-5core with the quick profile and a generator of
 ten epochs, so that a cell takes two minutes on one core: the codes are trained in full, what reads
-them is not, and figures are below those of the board. One seed: the intervals cover users and no
-training run, so a difference of a few thousandths may be chance even where its interval is clear of
-0.
+them is not, and figures are below those of the board. One seed: the intervals and p cover users and
+no training run, so no claim can be judged.
 """
 
 

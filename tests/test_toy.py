@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tokbench
-from tokbench.report.outcomes import COLUMNS, per_user
+from tokbench.report.outcomes import per_user
 
 SEMANTIC = ("rqvae", "cost", "cost:with-reconstruction", "hierarchical-kmeans")
 SEEDS = (0, 1)
@@ -33,10 +33,9 @@ def recall(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Users]:
         cache=folder / "cache",
     )
     assert [record.error for record in records] == [None] * len(records)
-    column = COLUMNS.index("recall@10")
     users: dict[str, list[Users]] = {}
     for record in records:
-        users.setdefault(record.spec.tokenizer.label, []).append(per_user(record)[:, column])
+        users.setdefault(record.spec.tokenizer.label, []).append(per_user(record)["recall@10"])
     return {label: np.mean(seeds, axis=0) for label, seeds in users.items()}
 
 

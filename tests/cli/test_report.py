@@ -14,7 +14,7 @@ from tokbench.cli.report import FORMS
 from tokbench.report.reports import REPORTS
 from tokbench.schema.record import write_record
 
-SHOWN = {"board": "hashed", "overview": "win rate", "slices": "tail target",
+SHOWN = {"board": "hashed", "overview": "datasets", "slices": "tail target",
          "intrinsic": "gini/tuples", "costs": "generator parameters",
          "decoding": "survival/level2"}  # fmt: skip
 

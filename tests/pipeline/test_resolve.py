@@ -155,3 +155,10 @@ def test_python_names_every_field_of_a_request_with_its_default() -> None:
         assert field.is_required() == (default is inspect.Parameter.empty), name
         assert field.is_required() or default == field.default, name
         assert f"        {name}: " in (tokbench.run.__doc__ or ""), name
+
+
+def test_beams_reach_the_largest_cutoff() -> None:
+    words = {"datasets": ("tiny",), "tokenizers": ("hashed",)}
+    assert make_request(**words, beam_width=40).beam_width == 40
+    with pytest.raises(ConfigError, match=r"beam_width: .*39 beams cannot fill the 40 places"):
+        make_request(**words, beam_width=39)

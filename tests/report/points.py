@@ -11,10 +11,10 @@ from tests.components import registry_of
 from tests.pipeline.test_grid import tiny_request
 from tokbench.pipeline.resolve import resolve
 from tokbench.report.grid_points import GridPoints
-from tokbench.report.outcomes import COLUMNS, Family, Outcomes
+from tokbench.report.outcomes import COLUMNS, Methods, Outcomes
 from tokbench.schema.grid_file import GridFile, Point, points_of
 from tokbench.schema.run_spec import RunSpec
-from tokbench.stats.run_variance import Training, Values
+from tokbench.stats.estimate import Values
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -22,11 +22,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def made_points(
     content: dict[str, Any],
     outcomes: dict[tuple[Any, ...], Values | str],
-    training: Training | None = None,
     **baselines: Values,
 ) -> GridPoints:
-    """`outcomes`: the values of a point's axes -> [Q] of each user on every figure, or the reason
-    of a gap; points that are not named have no record."""
+    """`outcomes`: the values of a point's axes -> [Q] or [S, Q] of each user on every figure, or
+    the reason of a gap; points that are not named have no record."""
     content = {"title": "T", "source": {"paper": "P", "place": "Figure 0"}, "run": {}} | content
     file = GridFile.model_validate(content)
     (cell,) = resolve(tiny_request(baselines=False), registry_of())
@@ -43,14 +42,16 @@ def made_points(
         file=file, title="tiny", name="tiny", spec=cell.spec, outcomes=found, gaps=gaps,
         points=tuple(points),
         baselines={name: made_outcomes(users, cell.spec) for name, users in baselines.items()},
-        family=Family([*found.values()], training or Training.pooled([])),
+        methods=Methods([*found.values()]),
     )  # fmt: skip
 
 
 def made_outcomes(users: Values, spec: RunSpec) -> Outcomes:
-    """One run in which users have [Q] on every figure."""
-    table = np.repeat(np.asarray(users, dtype=np.float64)[:, None], len(COLUMNS), axis=1)
-    return Outcomes(table, table.mean(axis=0, keepdims=True), (spec,))
+    """Runs, of seeds 0, 1, ..., in which users have [Q] or [S, Q] on every figure."""
+    table = np.atleast_2d(np.asarray(users, dtype=np.float64))
+    seeds = [{"tokenizer_seed": n, "generator_seed": n} for n in range(len(table))]
+    specs = tuple(spec.model_copy(update=pair) for pair in seeds)
+    return Outcomes(dict.fromkeys(COLUMNS, table), specs)
 
 
 def panel(**more: Any) -> dict[str, Any]:

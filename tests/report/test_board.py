@@ -6,31 +6,28 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.components import Failing
 from tests.pipeline.test_grid import run_tiny
-from tokbench.report import outcomes
 from tokbench.report.board import csv_tables, page, tables
 from tokbench.report.outcomes import FIGURES
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.tables import as_csv, as_json, sparkline
 from tokbench.schema.record import Record, pack_placement
 from tokbench.schema.run_spec import BASELINES
-from tokbench.stats.bootstrap import bootstrap, bootstrap_means
+from tokbench.stats.sample import Sample, samples
 from tokbench.types import Placement
 
 
-def everybody(record: Record, hit: bool) -> Record:
-    """The same record, every user's target first or found nowhere."""
+def with_hits(record: Record, hits: int) -> Record:
+    """The same record, the target of the first so many users first, of the others nowhere."""
     assert record.outcome is not None
     users = np.ones(record.outcome.users, dtype=np.int64)
-    placement = pack_placement(
-        Placement(0 * users if hit else -users, 0 * users - (not hit), users)
-    )
+    hit = np.arange(len(users)) < hits
+    placement = pack_placement(Placement(np.where(hit, 0, -1), np.where(hit, 0, -1), users))
     outcome = record.outcome.model_copy(update={"placement": placement})
     return record.model_copy(update={"outcome": outcome})
 
@@ -62,33 +59,26 @@ def test_a_row_averages_its_seeds(tmp_path: Path) -> None:
         assert row.values[name] <= high + 1e-12
 
 
-def test_the_interval_of_a_row_run_once_is_a_bootstrap_over_users(tmp_path: Path) -> None:
+def test_a_row_run_once_has_an_interval_over_users_only_and_no_group(tmp_path: Path) -> None:
     (record,) = records = run_tiny(tmp_path, seeds=(1,), baselines=False)
     (board,) = boards_of(records)
-    users = by_hand(record, 10)
-    rng = np.random.default_rng(5)
-    means = [rng.choice(users, len(users)).mean() for _ in range(4000)]
-    assert board.rows[0].intervals["recall@10"] == pytest.approx(
-        tuple(np.percentile(means, [2.5, 97.5])),
-        abs=1 / 8 + 1e-9,  # one step of 8 users
-    )
-    assert board.family.run_sd("recall@10") is None
+    (row,) = board.rows
+    assert row.intervals["recall@10"] == Sample(np.array(by_hand(record, 10))).interval()
+    assert (row.group, row.remark) == ("", "users only")
+    assert board.methods.variances("recall@10") == {}
     assert "No trained row was run twice" in page(ResultSet(records))
 
 
-def test_two_runs_widen_the_interval_of_every_row(tmp_path: Path) -> None:
+def test_two_runs_say_what_a_run_varies(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, seeds=(0, 1), baselines=False)
     (board,) = boards_of(records)
-    users = np.mean([by_hand(record, 10) for record in records], axis=0)
-    by_run = [np.mean(by_hand(record, 10)) for record in records]
-    run_sd = board.family.run_sd("recall@10")
-    assert run_sd == pytest.approx(np.std(by_run, ddof=1))
-    assert board.family.training.df == 1
-    low, high = board.rows[0].intervals["recall@10"]
-    plain = bootstrap(users)
-    assert low <= plain[0]
-    assert high >= plain[1]
-    assert f"{run_sd:.4f}" in page(ResultSet(records))
+    users = np.array([by_hand(record, 10) for record in records])
+    (expected,) = samples([users], ["semantic"], [2])
+    assert board.methods.variances("recall@10") == {"semantic": expected.variance}
+    assert expected.variance.sd == pytest.approx(np.std(users.mean(axis=1), ddof=1))
+    assert board.rows[0].intervals["recall@10"] == expected.interval()
+    assert board.rows[0].group == "a"
+    assert f"semantic {expected.variance.sd:.4f}" in page(ResultSet(records))
 
 
 def test_seeds_of_other_code_are_not_averaged(tmp_path: Path) -> None:
@@ -113,7 +103,9 @@ def test_a_row_of_earlier_code_beside_a_later_one_says_so(tmp_path: Path) -> Non
     wide = wide.model_copy(update={"spec": spec, "provenance": before})
     (board,) = boards_of([plain, wide])
     remarks = {row.tokenizer: row.remark for row in board.rows}
-    assert remarks == {"hashed": "", "hashed:wide": "earlier code: hashed@0"}
+    assert remarks == {
+        "hashed": "users only", "hashed:wide": "earlier code: hashed@0, users only",
+    }  # fmt: skip
 
 
 def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
@@ -142,9 +134,13 @@ def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
     best = max(row.values["recall@10"] for row in found.values())
     assert {row.remark for row in found.values()} == {""}
     (other,) = (row for row in board.rows if not row.is_baseline)
-    assert other.intervals["recall@10"][0] <= best
-    named = other.remark.rpartition(" ")[2]
-    assert found[named].values["recall@10"] == best
+    named = found[other.remark.rpartition(" ")[2]]
+    assert named.values["recall@10"] == best
+    difference = board.difference(other, named, "recall@10")
+    assert difference.different == other.remark.startswith("below")
+    (once,) = boards_of(run_tiny(tmp_path, seeds=(0,)))
+    assert {row.remark for row in once.rows if row.seeds == 1 and row.runs[0].spec.generator.name
+            in ("echo", "sasrec")} == {"users only"}  # fmt: skip
     mixed = replace(found["bigram"], tokenizer="hashed")
     assert not mixed.is_baseline, "over other codes the generator is no baseline"
 
@@ -161,7 +157,7 @@ def test_a_row_that_training_never_made_better_says_so(
     rows = tuple({"epoch": float(i), "validation_ndcg10": v} for i, v in enumerate(curve))
     outcome = record.outcome.model_copy(update={"curves": {"train": rows}})
     (board,) = boards_of([record.model_copy(update={"outcome": outcome})])
-    assert (board.rows[0].remark == "never better than at its first validation") == said
+    assert ("never better than at its first validation" in board.rows[0].remark) == said
 
 
 def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:
@@ -176,34 +172,26 @@ def test_every_format_carries_the_same_figures(tmp_path: Path) -> None:
         assert f"{row.values['ndcg@10']:.4f}" in page(results)
 
 
-def test_a_board_is_made_once_and_its_intervals_when_they_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[int] = []
-
-    def counted(table: Any) -> Any:
-        drawn.append(1)
-        return bootstrap_means(table)
-
+def test_a_board_is_made_once_and_its_statistics_when_they_are_read(tmp_path: Path) -> None:
     results = ResultSet(run_tiny(tmp_path))
-    monkeypatch.setattr(outcomes, "bootstrap_means", counted)
     (board,) = results.boards
     tables(results)
     assert results.boards[0] is board
-    assert len(drawn) == 1, "one draw for all rows, their intervals and all of their pairs"
-    assert board.rows[0].intervals["ndcg@5"] == board.rows[0].intervals["ndcg@5"]
-    assert len(drawn) == 2
+    assert board.methods.samples("ndcg@5") is board.methods.samples("ndcg@5")
 
 
 def test_rows_share_a_letter_where_the_rule_finds_no_difference(tmp_path: Path) -> None:
     tokenizers = ("hashed", "hashed:wide", "item-id")
-    low, high, other = run_tiny(tmp_path, tokenizers=tokenizers, baselines=False)
-    (board,) = boards_of([everybody(low, False), everybody(high, True), other])
-    assert any(difference.significant for difference in board.pairs.values())
+    records = run_tiny(tmp_path, tokenizers=tokenizers, seeds=(0, 1), baselines=False)
+    low, high, other = ([r for r in records if r.spec.tokenizer.label == name]
+                        for name in tokenizers)  # fmt: skip
+    sure = [with_hits(one, hits) for group, hits in ((low, 0), (high, 7)) for one in group]
+    (board,) = boards_of([*sure, *other])
+    assert any(difference.different for difference in board.pairs.values())
     for (i, j), difference in board.pairs.items():
         shared = set(board.rows[i].group) & set(board.rows[j].group)
-        assert bool(shared) != difference.significant
-        assert board.pairs[j, i] == -difference
+        assert bool(shared) != difference.different
+        assert board.pairs[j, i].sign == -difference.sign
 
 
 def test_a_sparkline_names_its_best_point() -> None:

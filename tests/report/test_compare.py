@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from tests.pipeline.test_grid import run_tiny
 from tests.report.test_board import by_hand
@@ -19,7 +18,8 @@ from tokbench.report.compare import compare as compare_results
 from tokbench.report.difference import Difference
 from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record
-from tokbench.stats.bootstrap import bootstrap
+from tokbench.stats.pairs import Ratio, difference, ratio
+from tokbench.stats.sample import samples
 
 
 def compare(records: list[Record], *words: Any, **options: Any) -> Comparison:
@@ -53,41 +53,45 @@ def test_the_figures_are_those_of_the_users(records: list[Record]) -> None:
     assert f"p = {found.difference.p:.4f}" in text
 
 
-def test_one_run_of_each_is_a_bootstrap_over_users(records: list[Record]) -> None:
+def test_one_run_of_each_allows_no_claim(records: list[Record]) -> None:
     once = [record for record in records if record.spec.generator_seed == 0]
     found = compare(once, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
-    a, b = (
-        np.array(next(by_hand(r, 5) for r in once if r.spec.tokenizer.label == label))
-        for label in ("hashed:wide", "hashed")
-    )
-    rng = np.random.default_rng(9)
-    means = [rng.choice(a - b, len(a)).mean() for _ in range(4000)]
-    expected = tuple(np.percentile(means, [2.5, 97.5]))
-    assert found.difference.interval == pytest.approx(expected, abs=0.06)
-    assert found.run_sd is None
-    assert "training runs are not covered" in str(found)
+    assert found.difference.different is None
+    assert found.lacking == ("hashed:wide/none/echo", "hashed/none/echo")
+    assert found.ruled_out is None
+    assert "95 % over users only" in str(found)
+    assert str(found).endswith("run it with other seeds too (--seeds 3).")
 
 
-def test_two_runs_of_each_widen_the_interval(records: list[Record]) -> None:
-    """By hand: errors of users and of runs squared and added."""
+def test_two_runs_of_each_are_covered(records: list[Record]) -> None:
+    """What `stats` says of the users' outcomes in both runs."""
     records = [record for record in records if record.spec.generator.name == "echo"]
     found = compare(records, "hashed:wide", "hashed", dataset="tiny", figure="recall@5")
-    runs = {
-        label: [np.mean(by_hand(r, 5)) for r in records if r.spec.tokenizer.label == label]
+    outcomes = [
+        np.array([by_hand(r, 5) for r in records if r.spec.tokenizer.label == label])
         for label in ("hashed:wide", "hashed")
-    }
-    variance = sum(np.var(pair, ddof=1) for pair in runs.values()) / 2  # 1 + 1 degrees of freedom
-    assert found.run_sd == pytest.approx(np.sqrt(variance))
-    half = stats.t.ppf(0.975, 2) * np.sqrt(variance / 2 + variance / 2)
-    a, b = (
-        np.mean([by_hand(r, 5) for r in records if r.spec.tokenizer.label == label], axis=0)
-        for label in ("hashed:wide", "hashed")
-    )
-    low, high = bootstrap(a - b)
-    mean = found.difference.mean
-    expected = (mean - np.hypot(mean - low, half), mean + np.hypot(high - mean, half))
-    assert found.difference.interval == pytest.approx(expected)
-    assert "users and training runs" in str(found)
+    ]
+    a, b = samples(outcomes, ["semantic", "semantic"], [2, 2])
+    assert found.estimate == difference(a, b)
+    assert found.ratio == ratio(a, b)
+    assert found.run_sd == {"semantic": a.variance.sd}
+    assert f"training runs; standard deviation of a run: {a.variance.sd:.4f} (sem" in str(found)
+    assert found.difference.verdict in str(found)
+
+
+@pytest.mark.parametrize(
+    ("high", "shape", "covers", "said"),
+    [(1.115, "inside", True, "more than 11.5 % above is ruled out"),
+     (0.95, "inside", True, None), (2.0, "all", True, None), (1.115, "inside", False, None)],
+)  # fmt: skip
+def test_a_gain_is_ruled_out_by_the_bounds_of_the_ratio(
+    records: list[Record], high: float, shape: Any, covers: bool, said: str | None
+) -> None:
+    found = compare(records, "hashed:wide", "hashed", dataset="tiny")
+    small = replace(found.estimate, value=0.0)
+    text = str(replace(found, estimate=small, ratio=Ratio(1.0, 0.9, high, shape, covers)))
+    assert (said or "at the 5 % level.") in text
+    assert ("ruled out" in text) == (said is not None)
 
 
 def test_sides_swap_signs(records: list[Record]) -> None:
@@ -132,18 +136,15 @@ def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
         compare(both, "hashed", "hashed:wide", dataset="tinny")
 
 
-def test_p_and_interval_must_agree_before_rows_are_called_different(records: list[Record]) -> None:
-    found = compare(records, "hashed", "item-id/none/bigram", dataset="tiny")
-    for p, (low, high), different in (
-        (0.04, (0.01, 0.02), True),
-        (0.04, (-0.02, -0.01), True),
-        (0.04, (-0.001, 0.02), False),
-        (0.06, (0.001, 0.02), False),
+def test_a_verdict_needs_runs_that_are_known() -> None:
+    for p, covers, verdict, sign in (
+        (0.04, True, "significantly different", 1),
+        (0.06, True, "not significantly different", 0),
+        (0.04, False, "not to be compared", 0),
     ):
-        edge = replace(found, difference=Difference((low + high) / 2, low, high, p))
-        assert edge.difference.significant is different
-        assert edge.difference.sign == different * np.sign(low + high)
-        assert f"they are {'' if different else 'not '}significantly different" in str(edge)
+        found = Difference(0.01, 0.001, 0.02, p, covers)
+        assert found.verdict.startswith(verdict)
+        assert found.sign == sign
 
 
 def test_the_board_shows_the_groups(records: list[Record]) -> None:

@@ -15,6 +15,7 @@ from tokbench.report.compare import compare
 from tokbench.report.compare_datasets import compare_datasets, most_run, tables, verdict
 from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record, write_record
+from tokbench.stats.estimate import mean
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,15 @@ def test_a_dataset_counts_once_in_the_mean_by_the_pair_with_the_most_runs(
     assert [(pair.title.dataset, pair.a.policy) for pair in best] == [
         ("other", "none"), ("tiny", "none"),
     ]  # fmt: skip
-    mean = np.mean([pair.found.difference.mean for pair in best])
-    half = np.hypot(*(np.subtract(*pair.found.difference.interval[::-1]) / 2 for pair in best)) / 2
+    over = mean([pair.found.estimate for pair in best])
+    assert over.value == pytest.approx(np.mean([pair.found.difference.mean for pair in best]))
+    low, high = over.interval()
     said = verdict(pairs)
-    assert f"Mean over 2 datasets, of each the pair with the most runs: {mean:+.4f}" in said
-    assert f"[{mean - half:+.4f}, {mean + half:+.4f}]." in said
+    assert (
+        f"Mean over 2 datasets, of each the pair with the most runs: {over.value:+.4f} "
+        f"[{low:+.4f}, {high:+.4f}], not covering the training runs of all."
+    ) in said
+    assert "Of 1 nothing can be claimed (users only)" in said
     above = sum(pair.found.difference.mean > 0 for pair in pairs)
     assert said.startswith(f"hashed:wide stands above hashed in {above} of 3 pairs. ")
 

@@ -32,7 +32,7 @@ def test_lines_pass_through_the_means_and_break_at_gaps(grid: GridPoints) -> Non
     drawn = [line.get_ydata() for line in axes.lines if line.get_linestyle() not in ("None", " ")]
     expected = [
         [
-            grid.outcomes[p].users[:, 0].mean() if p in grid.outcomes else np.nan
+            grid.outcomes[p].mean("ndcg@10") if p in grid.outcomes else np.nan
             for p in grid.points
             if dict(p.at)["tokenizer.temperature"] == value
         ]

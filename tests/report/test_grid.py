@@ -70,7 +70,7 @@ def test_the_values_of_a_figure_and_its_gaps() -> None:
     outcomes: dict[tuple[Any, ...], Any] = {(2,): np.full(5, 0.5), (4,): "collapsed"}
     columns, rows = values_table(made_points({"panels": [panel()]}, outcomes))
     assert Table("", columns, rows).texts() == [
-        ["K", "K = 2", "ndcg@10", "1", "0.5000", "[0.5000, 0.5000]", ""],
+        ["K", "K = 2", "ndcg@10", "1", "0.5000", "[0.1704, 0.8296]", ""],
         ["K", "K = 4", "ndcg@10", "0", "", "", "collapsed"],
         ["K", "K = 8", "ndcg@10", "0", "", "", "no record"],
     ]

@@ -8,96 +8,79 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from tests.pipeline.test_grid import run_tiny
 from tests.report.site.pages import Page
 from tokbench.cli import main
 from tokbench.report.board import tables as board_tables
-from tokbench.report.overview import overview, tables, win_rates
-from tokbench.report.result_set import Board, ResultSet, Title
-from tokbench.report.rows import Row
+from tokbench.report.overview import common_block, overview, tables
+from tokbench.report.result_set import ResultSet
 from tokbench.report.tables import Table, markdown
 from tokbench.schema.record import Record, write_record
-from tokbench.stats.bootstrap import mean_interval
+from tokbench.stats.estimate import mean
 
 
-@pytest.fixture(scope="module")
-def row(tmp_path_factory: pytest.TempPathFactory) -> Row:
-    (board,) = ResultSet(run_tiny(tmp_path_factory.mktemp("one"), baselines=False)).boards
-    return board.rows[0]
+def methods(have: dict[str, str]) -> dict[Any, frozenset[int]]:
+    return {(name, "", ""): frozenset(map(int, where)) for name, where in have.items()}
 
 
-def test_a_row_wins_where_it_is_significantly_different_and_ties_halve(row: Row) -> None:
-    """Two datasets. First: a (.3, group x) and b (.2, xy) tie, c (.1, y) ties with b alone.
-    Second: a .1 (y) below c .2 (x); b is not there."""
-
-    def at(value: float, group: str) -> Row:
-        return replace(row, values={**row.values, "recall@10": value}, group=group)
-
-    a: list[Row | None] = [at(0.3, "x"), at(0.1, "y")]
-    b: list[Row | None] = [at(0.2, "xy"), None]
-    c: list[Row | None] = [at(0.1, "y"), at(0.2, "x")]
-    first = {"a": (0.5 + 1) / 2, "b": (0.5 + 0.5) / 2, "c": (0 + 0.5) / 2}
-    assert win_rates([a, b, c]) == [(first["a"] + 0) / 2, first["b"], (first["c"] + 1) / 2]
-    alone: list[Row | None] = [at(0.9, ""), None]
-    assert win_rates([alone, [None, at(0.1, "x")]]) == [0.5, 0.5], "nobody to beat"
-    assert win_rates([[at(0.9, "")], [at(0.1, "")]]) == [0.5, 0.5], "no groups, no verdict"
-
-
-def test_the_interval_of_a_mean_is_that_of_independent_errors() -> None:
-    """Against draws: normal errors whose 95 % half widths are .03 and .04."""
-    mean, (low, high) = mean_interval([(0.2, (0.17, 0.23)), (0.4, (0.36, 0.44))])
-    assert mean == pytest.approx(0.3)
-    assert [low, high] == pytest.approx([0.275, 0.325])
-    rng = np.random.default_rng(0)
-    draws = rng.normal([0.2, 0.4], np.array([0.03, 0.04]) / 1.96, (200_000, 2)).mean(axis=1)
-    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([low, high], abs=2e-4)
+@pytest.mark.parametrize(
+    ("have", "block"),
+    [
+        ({"a": "012", "b": "012", "c": "01", "d": "01", "e": "01"}, "01"),  # 10 figures, not 6
+        ({"a": "012", "b": "012", "c": "01"}, "012"),  # 6 and 6: more datasets
+        ({"a": "01", "b": "12", "c": "012"}, "01"),  # no two rows have all: 01 and 12 tie
+        ({"a": "023", "b": "123", "c": "23"}, "23"),  # an intersection that may be no row's own
+        ({"a": "0134", "b": "0234", "c": "12"}, "034"),
+        ({"a": "01", "b": "12"}, ""),
+        ({}, ""),
+    ],
+)
+def test_rows_are_ranked_on_the_largest_common_block(have: dict[str, str], block: str) -> None:
+    assert common_block(methods(have)) == frozenset(map(int, block))
 
 
 def heads(table: Table) -> tuple[str, ...]:
     return tuple(column.head for column in table.columns)
 
 
-def elsewhere(record: Record) -> Record:
+def elsewhere(record: Record, name: str = "other") -> Record:
     """The same record, said to be of another dataset."""
-    dataset = record.spec.dataset.model_copy(update={"name": "other", "label": "other"})
+    dataset = record.spec.dataset.model_copy(update={"name": name, "label": name})
     spec = record.spec.model_copy(update={"dataset": dataset})
     return record.model_copy(update={"spec": spec, "run_id": spec.run_id})
 
 
-def test_datasets_stand_side_by_side_and_gaps_are_empty(tmp_path: Path) -> None:
-    here = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"))
+def test_ranked_rows_and_those_of_unequal_coverage(tmp_path: Path) -> None:
+    here = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide", "item-id"), seeds=(0, 1))
     there = [elsewhere(one) for one in here if one.spec.tokenizer.label != "hashed:wide"]
+    third = [elsewhere(one, "third") for one in here if one.spec.tokenizer.label != "hashed"]
     assert tables(ResultSet(here)) == [], "one dataset needs no overview"
-    (table,) = tables(ResultSet(here + there))
-    assert heads(table)[-2:] == ("other", "tiny")
+    results = ResultSet(here + there + third)
+    ranked, rest = tables(results)
+    assert heads(ranked)[-3:] == ("other", "third", "tiny")
     lines: dict[Any, dict[str, Any]] = {
-        line[:3]: dict(zip(heads(table), line, strict=True)) for line in table.rows
+        line[:3]: dict(zip(heads(ranked), line, strict=True)) for line in ranked.rows
     }
-    assert not any("hashed:wide" in method for method in lines), "on one dataset only"
-    boards = {board.title.dataset: board for board in ResultSet(here + there).boards}
+    boards = {board.title.dataset: board for board in results.boards}
+    means: list[list[float]] = []
     for method, line in lines.items():
-        for name, board in boards.items():
-            (row,) = (row for row in board.rows if row.method == method)
-            assert line[name] == row.values["recall@10"]
-        assert line["datasets"] == 2
-        assert line["mean"] == pytest.approx((line["tiny"] + line["other"]) / 2)
-    rates = [line["win rate"] for line in lines.values()]
-    assert rates == sorted(rates, reverse=True)
-    assert np.mean(rates) == pytest.approx(0.5), "what one wins another loses"
-
-
-def test_who_wins_more_stands_first(tmp_path: Path) -> None:
-    (board,) = ResultSet(run_tiny(tmp_path, baselines=False)).boards
-    marks = {"worst": (0.1, "c"), "best": (0.3, "a"), "middle": (0.2, "b")}
-    rows = tuple(
-        replace(board.rows[0], tokenizer=name, values={"recall@10": value}, group=group)
-        for name, (value, group) in marks.items()
-    )
-    one = replace(board, rows=rows)
-    other = replace(one, title=replace(board.title, dataset="other"))
-    (table,) = overview([one, other])
-    assert [(row[0], row[3]) for row in table.rows] == [("best", 1), ("middle", 0.5), ("worst", 0)]
+        rows = [next(row for row in board.rows if row.method == method)
+                for board in boards.values()]  # fmt: skip
+        means.append([row.values["recall@10"] for row in rows])
+        assert [line[name] for name in boards] == pytest.approx(means[-1])
+        whole = mean([board.sample(row, "recall@10").estimate
+                      for board, row in zip(boards.values(), rows, strict=True)])  # fmt: skip
+        assert (line["mean"], line["95 %"][1]) == (whole.value, whole.interval()[1])
+        assert line["95 %, win rate"][0] <= line["win rate"] <= line["95 %, win rate"][1]
+    ranks = rankdata(-np.array(means), axis=0).mean(axis=1)
+    assert [line["mean rank"] for line in lines.values()] == pytest.approx(ranks)
+    assert ranks.tolist() == sorted(ranks)
+    assert [row[0] for row in rest.rows] == ["hashed", "hashed:wide"], "by name, not ranked"
+    assert rest.title == ""
+    assert heads(rest)[3:] == ("datasets", "other", "third", "tiny")
+    assert [value is None for value in rest.rows[0][4:]] == [False, True, False]
 
 
 def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> None:
@@ -111,17 +94,6 @@ def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> No
     (table,) = overview([other, optioned])
     assert heads(table)[-2:] == ("other", "tiny"), "short where that is enough"
     assert table.note.endswith(" Read with options: tiny [step=2].")
-
-
-def test_no_recall_is_below_zero(row: Row) -> None:
-    poor = replace(row, values={"recall@10": 0.001}, intervals={"recall@10": (0.0, 0.01)})
-    boards = [Board(Title(name, "leave-one-out", "toy", "x", 50, name), (poor,))
-              for name in ("one", "other")]  # fmt: skip
-    (table,) = overview(boards)
-    mean, interval = table.rows[0][5:7]
-    assert mean == 0.001
-    assert isinstance(interval, tuple)
-    assert interval == pytest.approx((0.0, 0.001 + 0.005 / 2**0.5))
 
 
 def test_the_command_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

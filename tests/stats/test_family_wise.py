@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tokbench.stats.family_wise import adjusted, holm
+from tokbench.stats.family_wise import adjusted, family_wise, holm
 from tokbench.stats.groups import group_letters
 from tokbench.stats.pairs import all_pairs
 from tokbench.stats.sample import Sample, samples
@@ -68,3 +68,17 @@ def test_letters_are_of_rows_whose_runs_are_covered() -> None:
     assert group_letters(samples(outcomes[1:], ["x", "y", None], [1, 1, 1])) == ["", "", ""]
     assert group_letters(samples(outcomes[1:], [None] * 3, [1, 1, 1])) == ["a", "b", "c"]
     assert group_letters(with_family[:1]) == ["a"]
+
+
+def test_intervals_hold_all_differences_of_most_boards_and_agree_with_the_clearest_p() -> None:
+    """Equal rows with effects of runs: some interval misses 0 on some 5 % of boards."""
+    rng = np.random.default_rng(4)
+    missed = []
+    for _ in range(200):
+        runs = rng.normal(0, 0.01, (6, 3, 1)) + rng.normal(0.5, 0.1, (6, 3, 200))
+        p, half = family_wise(samples([*runs], ["x"] * 6, [3] * 6), draws=500)
+        value = runs.mean(axis=(1, 2))
+        far = np.abs(value[:, None] - value) > half
+        missed.append(bool(np.triu(far, 1).any()))
+        assert missed[-1] == (p.min() < 0.05) or abs(p.min() - 0.05) < 0.01
+    assert 0.01 < np.mean(missed) < 0.1

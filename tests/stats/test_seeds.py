@@ -11,18 +11,7 @@ from tests.pipeline.test_grid import run_tiny, tiny_request
 from tokbench.report.board import page
 from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record
-from tokbench.schema.run_spec import ComponentSpec, RunSpec
 from tokbench.stats.seeds import sd_by_axis
-
-
-def specs(pairs: list[tuple[int, int]]) -> list[RunSpec]:
-    part = ComponentSpec(name="x", label="x", config={}, fingerprint="x@1")
-    return [
-        RunSpec(profile="toy", protocol="leave-one-out", dataset=part, encoder=part,
-                tokenizer=part, collision_policy="none", generator=part, beam_width=50,
-                tokenizer_seed=t, generator_seed=g)
-        for t, g in pairs
-    ]  # fmt: skip
 
 
 def crossed(t: int, g: int) -> list[tuple[int, int]]:
@@ -38,7 +27,7 @@ def test_seeds_move_together_unless_an_axis_is_named() -> None:
 
 def test_additive_effects_are_split_exactly() -> None:
     a, b = np.array([0.1, 0.4, 0.2]), np.array([0.0, 0.05])
-    found = sd_by_axis(specs(crossed(3, 2)), (a[:, None] + b).ravel())
+    found = sd_by_axis(crossed(3, 2), (a[:, None] + b).ravel())
     assert found == pytest.approx(
         {"tokenizer": a.std(ddof=1), "generator": b.std(ddof=1), "rest": 0.0}, abs=1e-12
     )
@@ -46,7 +35,7 @@ def test_additive_effects_are_split_exactly() -> None:
 
 def test_components_are_recovered_on_average() -> None:
     rng = np.random.default_rng(0)
-    cells = specs(crossed(6, 6))
+    cells = crossed(6, 6)
     found = []
     for _ in range(400):
         rows, columns = rng.normal(0, 1.5, (6, 1)), rng.normal(0, 3, (1, 6))
@@ -58,17 +47,17 @@ def test_components_are_recovered_on_average() -> None:
 def test_one_axis_or_none() -> None:
     values = [0.1, 0.2, 0.4]
     sd = float(np.std(values, ddof=1))
-    assert sd_by_axis(specs([(0, 0), (1, 0), (2, 0)]), values) == {"tokenizer": pytest.approx(sd)}
-    assert sd_by_axis(specs([(0, 0), (0, 1), (0, 2)]), values) == {"generator": pytest.approx(sd)}
-    assert sd_by_axis(specs([(0, 0), (1, 1), (2, 2)]), values) == {}
-    assert sd_by_axis(specs([(0, 0), (0, 1), (1, 0)]), values) == {}
-    assert sd_by_axis(specs([(0, 0)]), [0.1]) == {}
+    assert sd_by_axis([(0, 0), (1, 0), (2, 0)], values) == {"tokenizer": pytest.approx(sd)}
+    assert sd_by_axis([(0, 0), (0, 1), (0, 2)], values) == {"generator": pytest.approx(sd)}
+    assert sd_by_axis([(0, 0), (1, 1), (2, 2)], values) == {}
+    assert sd_by_axis([(0, 0), (0, 1), (1, 0)], values) == {}
+    assert sd_by_axis([(0, 0)], [0.1]) == {}
 
 
 def test_a_run_that_shares_no_seed_is_left_out() -> None:
     values = [0.1, 0.2, 0.4, 0.7]
-    found = sd_by_axis(specs([*crossed(2, 2), (2, 2), (7, 3)]), [*values, 9.0, -9.0])
-    assert found == sd_by_axis(specs(crossed(2, 2)), values)
+    found = sd_by_axis([*crossed(2, 2), (2, 2), (7, 3)], [*values, 9.0, -9.0])
+    assert found == sd_by_axis(crossed(2, 2), values)
     assert set(found) == {"tokenizer", "generator", "rest"}
 
 

@@ -12,6 +12,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "plan": "tokbench.cli.run",
     "report": "tokbench.cli.report",
     "compare": "tokbench.cli.compare",
+    "power": "tokbench.cli.power",
     "verify": "tokbench.cli.verify",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",

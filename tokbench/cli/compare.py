@@ -33,7 +33,8 @@ def compare_command(
 
     A row is named as the board prints it: the tokenizer, or tokenizer/policy/generator; a
     baseline also by its generator, such as item-item. Seeds are averaged per user. Interval and p
-    cover users and, where any row of the board was run more than once, training runs.
+    cover users and training runs; where no row like A, or none like B, was run more than once, they
+    cover users only and nothing is claimed.
     """
     from tokbench.report.result_set import ResultSet
 

@@ -32,6 +32,7 @@ from tokbench.schema.run_spec import (
     RunSpec,
 )
 from tokbench.scoring.collisions import POLICIES
+from tokbench.scoring.metrics import CUTOFFS
 
 
 class Request(Frozen):
@@ -57,6 +58,17 @@ class Request(Frozen):
         """`tokenizers="cost"` and `seeds=1` mean a sequence of one."""
         several = info.field_name and get_origin(cls.model_fields[info.field_name].annotation)
         return (given,) if several is tuple and isinstance(given, str | int) else given
+
+    @field_validator("beam_width")
+    @classmethod
+    def beams_reach_the_largest_cutoff(cls, width: int) -> int:
+        """Fewer beams would print their own number as every larger cutoff."""
+        if width < max(CUTOFFS):
+            raise ValueError(
+                f"{width} beams cannot fill the {max(CUTOFFS)} places that Recall@{max(CUTOFFS)} "
+                f"counts; ask for {max(CUTOFFS)} or more"
+            )
+        return width
 
     def seed_pairs(self) -> list[tuple[int, int]]:
         """(tokenizer seed, generator seed) of every repetition."""

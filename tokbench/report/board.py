@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from tokbench.report.outcomes import CODE_LEVEL, COLUMNS, FIGURES, HEADLINE
 from tokbench.report.overview import overview
 from tokbench.report.paper_layout import paper_layout
+from tokbench.report.power import powers
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import STAGES, Row, method_of
 from tokbench.report.tables import METHOD, Column, Entry, Table, markdown
 
 NOTE = (
     "Items are scored, not codes: ties inside a tuple count at their expected rank. "
-    "[low, high]: 95 % interval, a bootstrap over users, widened by run-to-run variance "
-    "(pooled over the rows of a board that were run more than once). "
+    "[low, high]: 95 % interval over users and training runs, whose variance is pooled over the "
+    "rows of a family: random codes, semantic codes, models over item ids. "
+    "users only: no row of the family was run twice, so the interval is too narrow and the row has "
+    "no group. "
     "code-level: what most papers report. "
-    "group: rows that share a letter are not significantly different (paired test on Recall@10 "
-    "over users and training runs, seeds averaged, Holm over all pairs, 5 %). "
+    "group: rows that share a letter are not significantly different (paired tests on Recall@10 "
+    "over users and training runs; some error on 5 % of boards). "
     "dup.: share of items without a tuple of their own before the collision policy."
 )
 AXES = ("tokenizer", "generator", "rest")  # of stats/seeds.py
@@ -109,16 +112,25 @@ def notes(board: Board) -> Iterator[str]:
 
 
 def runs_words(board: Board) -> str:
-    """The run-to-run variance, and what is left out, in plain sentences."""
-    sd = board.family.run_sd(HEADLINE)
-    if sd is None:
-        said = (
-            "No trained row was run twice: intervals and groups cover the sampling of users only."
+    """The run-to-run variance, what it lets be seen, and what is left out, in plain sentences."""
+    known = board.methods.variances(HEADLINE)
+    if known:
+        sds = "; ".join(
+            f"{family} {one.sd:.4f}, of which the run's own {one.net_sd:.4f} ({one.df} degrees of "
+            "freedom)"
+            for family, one in sorted(known.items())
         )
+        said = f"Standard deviation of Recall@10 from one training run to the next: {sds}."
     else:
         said = (
-            f"From one training run to the next, Recall@10 of a row has a standard deviation of "
-            f"{sd:.4f} (pooled, {board.family.training.df} degrees of freedom)."
+            "No trained row was run twice: intervals cover the sampling of users only, and no row "
+            "has a group."
+        )
+    for one in sorted(powers(board, HEADLINE), key=lambda one: -one.rows)[:1]:
+        seen, share = one.detectable(one.runs)
+        said += (
+            f" Two {one.family} rows of {one.runs} runs: a difference of {seen:.4f} "
+            f"({100 * share:.0f} %) is found four times in five (`tokbench power`)."
         )
     if board.superseded:
         plural = (
@@ -129,14 +141,14 @@ def runs_words(board: Board) -> str:
 
 
 def _full(board: Board) -> Table:
-    title, family = board.title, board.family
+    title = board.title
     shared = {name: getattr(title, name) for name in (
         "dataset", "protocol", "profile", "encoder", "beam_width", "dataset_digest")}  # fmt: skip
-    shared |= {"run_sd": family.run_sd(HEADLINE), "run_df": family.training.df}
     facts = ("seeds", "users", "hits", "duplicate_rate", "group", "remark")
+    variances = [sample.variance for sample in board.methods.samples(HEADLINE).values()]
     columns = [
         *METHOD,
-        *(Column(name) for name in (*shared, *facts)),
+        *(Column(name) for name in (*shared, "run_sd", "run_df", *facts)),
         Column("validation", "curve"),
     ]
     for name in COLUMNS:
@@ -145,10 +157,11 @@ def _full(board: Board) -> Table:
     columns += [Column(f"{stage}_seconds", "figure") for stage in STAGES]
     columns += [Column(f"{axis}_seed_sd", "figure") for axis in AXES]
     rows = [
-        (*row.method, *shared.values(), *(getattr(row, name) for name in facts), row.validation,
+        (*row.method, *shared.values(), of.sd if of.df else None, of.df,
+         *(getattr(row, name) for name in facts), row.validation,
          *(entry for name in COLUMNS
            for entry in (row.values[name], row.intervals[name], row.spread.get(name))),
          *(row.seconds.get(stage) for stage in STAGES), *(row.axes.get(axis) for axis in AXES))
-        for row in board.rows
+        for row, of in zip(board.rows, variances, strict=True)
     ]  # fmt: skip
     return Table(str(title), tuple(columns), tuple(rows), "\n\n".join(notes(board)))

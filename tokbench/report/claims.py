@@ -3,16 +3,16 @@
 The rule. A claim is an order of points along one axis: an order of n values makes the n - 1 steps
 between neighbours, a best value makes a step from each other value up to it. Each step says that
 the second point is above the first on a figure. It is tested two-sided, as rows of a board are:
-over the users both points share, seeds averaged per user (report/outcomes.py), with run-to-run
-variance added where some point was run twice (pooled over the points). The p values of all steps of
-all claims are adjusted together by Holm's method; what is significant, report/difference.py says.
+over the users both points share and over training runs, whose variance is pooled over the points
+that were run twice (stats/pairs.py). The p values of all steps of all claims are adjusted together
+by Holm's method, the intervals by Bonferroni's.
 
     does not hold   some step goes the other way, significantly
     holds           every step goes as claimed, significantly
     cannot tell     otherwise: a step is too small for these users, or one of its points is a gap
 
-So "rises" means at every step, not on the whole. With one seed a point the test covers the sampling
-of users only.
+So "rises" means at every step, not on the whole. Where no point was run twice nothing is known of
+training runs, and no step is significant; its interval and p are of the users alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tokbench.report.difference import Difference, adjusted
+import numpy as np
+
+from tokbench.report.difference import Difference
 from tokbench.report.grid_points import GridPoints
 from tokbench.schema.grid_file import ROWS, Claim, Point, Value
+from tokbench.stats.estimate import Estimate
+from tokbench.stats.family_wise import holm
 
 Ruling = Literal["holds", "does not hold", "cannot tell"]
 
@@ -38,7 +42,8 @@ class Step:
     upper: str
     gap: str = ""
     means: tuple[float, float] = (0.0, 0.0)
-    difference: Difference | None = None  # p after Holm's method; None: a gap
+    estimate: Estimate | None = None  # of the step alone; None: a gap
+    difference: Difference | None = None  # for all steps together
 
     @property
     def sign(self) -> int:
@@ -52,7 +57,7 @@ class Step:
         return (
             f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}, {self.lower} → {self.upper}: "
             f"{self.means[0]:.4f} → {self.means[1]:.4f}, {self.difference}, "
-            f"{_p(self.difference.p)}"
+            f"{_p(self.difference.p)}{'' if self.difference.covers_runs else ' (users only)'}"
         )
 
 
@@ -85,9 +90,15 @@ def verdict(signs: Sequence[int]) -> Ruling:
 
 
 def _corrected(steps: Sequence[Step]) -> list[Step]:
-    """With p values that Holm's method has adjusted over the steps that could be tested."""
-    tested = iter(adjusted([step.difference for step in steps if step.difference]))
-    return [replace(step, difference=next(tested)) if step.difference else step for step in steps]
+    """With p and intervals for all of the steps that could be tested together."""
+    found = [step.estimate for step in steps if step.estimate]
+    corrected = iter(holm(np.array([one.p for one in found])).tolist())
+    return [
+        replace(step, difference=Difference.of(step.estimate, next(corrected), len(found)))
+        if step.estimate
+        else step
+        for step in steps
+    ]
 
 
 def _steps(grid: GridPoints, claim: Claim) -> Iterator[Step]:
@@ -124,10 +135,9 @@ def _step(
     if gaps:
         return Step(figure, names[0], names[1], gap="; ".join(gaps))
     lower, upper = (grid.place(point) for point in points if point)
-    pairs = grid.family.differences(figure)
-    difference = pairs[upper, lower] if upper < lower else -pairs[lower, upper]
-    means = [float(grid.family.methods[n].column(figure).mean()) for n in (lower, upper)]
-    return Step(figure, names[0], names[1], "", (means[0], means[1]), difference)
+    estimate = grid.methods.difference(upper, lower, figure)
+    means = [grid.methods.outcomes[n].mean(figure) for n in (lower, upper)]
+    return Step(figure, names[0], names[1], "", (means[0], means[1]), estimate)
 
 
 def _point(grid: GridPoints, claim: Claim, option: str, value: Value) -> Point | None:

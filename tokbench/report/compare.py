@@ -10,11 +10,12 @@ import numpy as np
 
 from tokbench.errors import RecordError, listed
 from tokbench.report.difference import Difference
-from tokbench.report.outcomes import HEADLINE
+from tokbench.report.outcomes import HEADLINE, family_of
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
-from tokbench.stats.groups import LEVEL
-from tokbench.stats.paired import differences
+from tokbench.stats.estimate import LEVEL, Estimate
+from tokbench.stats.pairs import Ratio, ratio
+from tokbench.stats.sample import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -28,37 +29,60 @@ class Comparison:
     users: int
     seeds: tuple[int, int]
     means: tuple[float, float]
-    difference: Difference  # A - B
-    run_sd: float | None  # from one training run to the next; None: no row was run twice
+    estimate: Estimate  # A - B
+    ratio: Ratio  # A / B
+    run_sd: dict[str, float]  # of a run of either, by family; without those of unknown variance
+    lacking: tuple[str, ...]  # which of the two nobody knows of what another run would change
     hits: tuple[float, float]  # users whose target is within the cutoff, expected
     better: tuple[int, int]  # users who do better with A, with B
 
+    @property
+    def difference(self) -> Difference:
+        """A - B with its interval and p, of this pair alone."""
+        return Difference.of(self.estimate)
+
+    @property
+    def ruled_out(self) -> float | None:
+        """The relative gain of A over B beyond which every larger one is ruled out; None where
+        none is, or where training runs are not covered."""
+        gain = self.ratio.ruled_out_above - 1
+        return gain if self.ratio.covers_runs and np.isfinite(gain) else None
+
     def __str__(self) -> str:
-        """One plain sentence, and the verdict."""
+        """Two plain sentences: the figures, and the verdict."""
         metric, _, k = self.figure.partition("@")
-        figure = f"{'NDCG' if metric == 'ndcg' else 'Recall'}@{k}"
+        figure = {"ndcg": f"NDCG@{k}", "recall": f"Recall@{k}"}.get(metric, self.figure)
         return (
             f"{self.board}: {self.a} has {figure} {self.means[0]:.4f} and {self.b} "
             f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference} "
             f"with p = {self.difference.p:.4f} ({self.covers}), "
-            f"{self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k}, "
+            f"{self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k or 10}, "
             f"{self.better[0]} users better with the first and {self.better[1]} with the second "
-            f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}); they are "
-            f"{self.difference.verdict} at the {100 * LEVEL:.0f} % level."
+            f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}). {self.verdict}"
         )
+
+    @property
+    def verdict(self) -> str:
+        """What can be said of the two, or why nothing can."""
+        if self.lacking:
+            return (
+                f"No claim can be made: what another training run would change is not known of "
+                f"{' and '.join(self.lacking)}; run it with other seeds too (--seeds 3)."
+            )
+        said = f"They are {self.difference.verdict} at the {100 * LEVEL:.0f} % level"
+        if not self.difference.different and self.ruled_out is not None and self.ruled_out > 0:
+            said += f"; that the first is more than {100 * self.ruled_out:.1f} % above is ruled out"
+        return f"{said}."
 
     @property
     def covers(self) -> str:
         """What interval and p take into account."""
-        if self.run_sd is None:
-            return (
-                "95 % paired bootstrap and sign-flip test over users; no row of this board was run "
-                "twice, so training runs are not covered"
-            )
-        return (
-            "95 % over users and training runs, one of which moves a row by a standard deviation "
-            f"of {self.run_sd:.4f}"
-        )
+        if self.lacking:
+            return "95 % over users only"
+        if not self.run_sd:
+            return "95 % over users; neither row is trained"
+        sds = ", ".join(f"{sd:.4f} ({family})" for family, sd in self.run_sd.items())
+        return f"95 % over users and training runs; standard deviation of a run: {sds}"
 
 
 def compare(
@@ -98,14 +122,20 @@ def compare(
 def compare_rows(board: Board, a: Row, b: Row, *, figure: str = HEADLINE) -> Comparison:
     """Compare two rows of a board. Raises RecordError where their users are not the same."""
     outcomes = [board.outcomes(row) for row in (a, b)]
-    if len(outcomes[0].users) != len(outcomes[1].users):
+    if outcomes[0].users != outcomes[1].users:
         raise RecordError(
             f"{a.name!r} and {b.name!r} were not tested on the same users ({a.users} and {b.users} "
             "of them); see `tokbench verify`"
         )
+    for row, one in zip((a, b), outcomes, strict=True):
+        if figure not in one.figures:
+            raise RecordError(f"{a.name!r} against {b.name!r}: {row.name!r} has no {figure}; it "
+                              f"has: {listed(sorted(one.figures))}")  # fmt: skip
     first, second = (one.column(figure) for one in outcomes)
-    d = differences(first, second)
-    hits = [one.column(f"recall@{figure.partition('@')[2]}") for one in outcomes]
+    d = first - second
+    hits = [one.column(f"recall@{figure.partition('@')[2] or 10}") for one in outcomes]
+    samples = [board.sample(row, figure) for row in (a, b)]
+    families = [family_of(one.specs[0]) for one in outcomes]
     return Comparison(
         board=str(board.title),
         figure=figure,
@@ -114,11 +144,15 @@ def compare_rows(board: Board, a: Row, b: Row, *, figure: str = HEADLINE) -> Com
         users=len(d),
         seeds=(a.seeds, b.seeds),
         means=(float(first.mean()), float(second.mean())),
-        difference=board.difference(a, b, figure),
-        run_sd=board.family.run_sd(figure),
+        estimate=board.difference(a, b, figure),
+        ratio=ratio(samples[0], samples[1]),
+        run_sd={family: sample.variance.sd for family, sample in zip(families, samples, strict=True)
+                if family and sample.covers_runs},
+        lacking=tuple(row.name for row, sample in zip((a, b), samples, strict=True)
+                      if not sample.covers_runs),
         hits=(float(hits[0].sum()), float(hits[1].sum())),
-        better=(int(np.sum(d > 0)), int(np.sum(d < 0))),
-    )
+        better=(int(np.sum(d > ROUNDING)), int(np.sum(d < -ROUNDING))),
+    )  # fmt: skip
 
 
 def _boards_of(results: ResultSet, dataset: str, board: str) -> list[Board]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from tokbench.errors import RecordError, listed
 from tokbench.report.compare import Comparison, compare_rows, matches
+from tokbench.report.difference import Difference
 from tokbench.report.outcomes import HEADLINE
 from tokbench.report.result_set import ResultSet, Title
-from tokbench.report.rows import Row
+from tokbench.report.rows import USERS_ONLY, Row
 from tokbench.report.tables import Column, Entry, Table
-from tokbench.stats.bootstrap import mean_interval
+from tokbench.stats.estimate import mean
 
 
 @dataclass(frozen=True)
@@ -62,22 +63,21 @@ def verdict(pairs: Sequence[Pair]) -> str:
     signs = [difference.sign for difference in found]
     said = (
         f"{a} stands above {b} in {sum(difference.mean > 0 for difference in found)} of "
-        f"{len(pairs)} pairs. {len(signs) - signs.count(0)} are significantly different: {a} is "
-        f"the better in {signs.count(1)}, the worse in {signs.count(-1)}."
+        f"{len(pairs)} pairs. {len(signs) - signs.count(0)} are significantly different, each "
+        f"tested alone: {a} is the better in {signs.count(1)}, the worse in {signs.count(-1)}."
     )
+    blind = sum(not difference.covers_runs for difference in found)
+    if blind:
+        said += (
+            f" Of {blind} nothing can be claimed (users only): no row of the family was run twice, "
+            "so intervals and p do not cover training runs."
+        )
     best = list(most_run(pairs))
     if len(best) > 1:
-        mean, (low, high) = mean_interval(
-            [(pair.found.difference.mean, pair.found.difference.interval) for pair in best]
-        )
+        over = Difference.of(mean([pair.found.estimate for pair in best]))
         said += (
-            f" Mean over {len(best)} datasets, of each the pair with the most runs: {mean:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}]."
-        )
-    if any(pair.found.run_sd is None for pair in pairs):
-        said += (
-            " Where no row of a board was run twice, its intervals do not cover training runs: "
-            "read them as too narrow."
+            f" Mean over {len(best)} datasets, of each the pair with the most runs: {over}"
+            f"{'' if over.covers_runs else ', not covering the training runs of all'}."
         )
     return said
 
@@ -106,7 +106,7 @@ def _table(setting: str, pairs: Sequence[Pair]) -> Table:
         Column("dataset"), Column("policy"), Column("generator"), Column("users", "count"),
         Column("runs"), *(Column(name, "figure") for name in names),
         Column("difference", "difference"), Column("95 %", "interval"), Column("relative"),
-        Column("p", "figure"),
+        Column("gain ruled out"), Column("p", "figure"), Column("remark"),
     )  # fmt: skip
     title = f"{names[0]} against {names[1]} · {pairs[0].found.figure} · {setting}"
     return Table(title, columns, tuple(map(_entries, pairs)), verdict(pairs))
@@ -125,5 +125,7 @@ def _entries(pair: Pair) -> tuple[Entry, ...]:
         difference.mean,
         difference.interval,
         f"{100 * difference.mean / base:+.1f} %" if base else "",
+        "" if found.ruled_out is None else f"> {100 * found.ruled_out:.1f} %",
         difference.p,
+        "" if difference.covers_runs else USERS_ONLY,
     )

@@ -84,7 +84,8 @@ def _caption(grid: GridPoints) -> str:
     counts = sorted({grid.seeds(point) for point in grid.outcomes}) or [0]
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     words = f"mean over users and {seeds} seed{'' if seeds == '1' else 's'}"
-    bars = "users and training runs" if grid.family.training.df else "users"
+    known = grid.methods.variances(grid.file.panels[0].figure) if grid.outcomes else {}
+    bars = "users and training runs" if known else "users"
     gaps = "; crosses: no figure" if grid.gaps else ""
     return f"{grid.title}\n{words}, bars: 95 % intervals over {bars}{gaps}"
 
@@ -149,7 +150,7 @@ def _gap(axes: Axes, position: float, why: str, turn: int) -> None:
 
 def _baseline(axes: Axes, grid: GridPoints, figure: str) -> list[str]:
     """The best baseline as a line; where that would squash the rest, its figure in words."""
-    found = {name: float(one.column(figure).mean()) for name, one in grid.baselines.items()}
+    found = {name: one.mean(figure) for name, one in grid.baselines.items()}
     if not found:
         return []
     name = max(found, key=lambda key: found[key])

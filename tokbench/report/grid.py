@@ -63,7 +63,7 @@ def paper_table(grid: GridPoints) -> Content:
     rows += _improvements(grid)
     for name, outcomes in grid.baselines.items():
         for metric, word in METRICS:
-            ours = [float(outcomes.column(f"{metric}@{k}").mean()) for k in CUTOFFS]
+            ours = [outcomes.mean(f"{metric}@{k}") for k in CUTOFFS]
             cells = [entry for one in ours for entry in ([one, None] if theirs else [one])]
             rows.append((name if metric == "ndcg" else "", word, *cells))
     return tuple(columns), tuple(rows)
@@ -91,7 +91,7 @@ def table_notes(grid: GridPoints) -> Iterator[str]:
         yield f"paper: {theirs.source}" + (f"; {theirs.note}" if theirs.note else "")
         if grid.spec.profile != "paper":
             yield f"ours: profile {grid.spec.profile}, not the paper's sizes"
-        users = {len(one.users) for one in grid.outcomes.values()}
+        users = {one.users for one in grid.outcomes.values()}
         if users and users != {theirs.users}:
             yield f"ours: {max(users)} users, theirs {theirs.users}: other data"
     for point, why in grid.gaps.items():

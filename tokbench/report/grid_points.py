@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokbench.report.difference import Interval
-from tokbench.report.outcomes import Family, Outcomes
+from tokbench.report.outcomes import Methods, Outcomes
 from tokbench.schema.grid_file import GridFile, Point
 from tokbench.schema.record import Record
 from tokbench.schema.run_spec import RunSpec
@@ -47,22 +47,22 @@ class GridPoints:
     gaps: dict[Point, str]  # why there is nothing
     points: tuple[Point, ...]  # all, in the file's order
     baselines: dict[str, Outcomes]  # by generator
-    family: Family  # of `outcomes`, in their order
+    methods: Methods  # of `outcomes`, in their order
 
     def seeds(self, point: Point) -> int:
         """How many runs stand behind a point."""
         return len(self.outcomes[point].specs) if point in self.outcomes else 0
 
     def place(self, point: Point) -> int:
-        """Its number in the family. Raises ValueError at a gap."""
+        """Its number among the methods. Raises ValueError at a gap."""
         return [*self.outcomes].index(point)
 
     def mean(self, point: Point, figure: str) -> Mean | None:
         """None where there is a gap."""
         if point not in self.outcomes:
             return None
-        value = float(self.outcomes[point].column(figure).mean())
-        return Mean(value, *self.family.interval(self.place(point), figure))
+        bounds = self.methods.interval(self.place(point), figure)
+        return Mean(self.outcomes[point].mean(figure), *bounds)
 
 
 def grid_points(file: GridFile, measured: Sequence[Measured]) -> list[GridPoints]:
@@ -102,7 +102,7 @@ def _of_cells(
         gaps={point: _why(by_point[point]) for point, records in done.items() if not records},
         points=tuple(done),
         baselines=_baselines(spec, baselines),
-        family=Family([*outcomes.values()]),
+        methods=Methods([*outcomes.values()]),
     )
 
 

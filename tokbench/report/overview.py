@@ -1,24 +1,33 @@
-"""Every method on every dataset: a table per setting, a column per board."""
+"""Every method on every dataset: ranked on common datasets, the rest beside them unranked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
+from collections.abc import Iterator, Mapping, Sequence, Set
+
+import numpy as np
 
 from tokbench.report.outcomes import HEADLINE
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Method, Row
 from tokbench.report.tables import METHOD, Column, Entry, Table
-from tokbench.stats.bootstrap import mean_interval
+from tokbench.stats.estimate import mean
+from tokbench.stats.pairs import covariance
+from tokbench.stats.standings import standings
 
-COLUMNS = (*METHOD, Column("win rate", "figure"), Column("datasets", "count"),
-           Column("mean", "figure"), Column("95 %", "interval"))  # fmt: skip
+RANKED = (*METHOD, Column("win rate", "figure"), Column("95 %, win rate", "interval"),
+          Column("mean rank", "figure"), Column("mean", "figure"),
+          Column("95 %", "interval"))  # fmt: skip
 NOTE = (
-    "Recall@10 over items, seeds averaged; an empty cell: not run. Rows on one dataset only are "
-    "left out. mean: of rows on every dataset, with a 95 % interval made of the boards' own (other "
-    "users on each, so their errors are taken as independent). win rate: over the other rows shown "
-    "of a board, 1 where this one is above and significantly different, 1/2 where they share a "
-    "rank group, 0 where it is below; averaged over its datasets."
+    "Recall@10 over items, seeds averaged. Ranked are rows on common datasets only: of all sets of "
+    "datasets that several rows have in common, the one with the most figures in it. mean: over "
+    "these datasets, its 95 % interval over users and training runs. win rate: share of the other "
+    "ranked rows that a row is above; mean rank: 1 is the best; the interval of the win rate draws "
+    "datasets, users and training runs again. Where a row is marked users only on its board, its "
+    "training runs are in none of the intervals."
+)
+REST = (
+    "Not ranked, by name: rows on two datasets or more without all of the common ones. An "
+    "empty cell: not run."
 )
 
 
@@ -33,24 +42,78 @@ def overview(boards: Sequence[Board]) -> list[Table]:
     for board in boards:
         if board.rows:
             settings.setdefault(board.title.setting, []).append(board)
-    return [_table(setting, found) for setting, found in settings.items() if len(found) > 1]
+    return [
+        table
+        for setting, found in settings.items()
+        if len(found) > 1
+        for table in _tables(setting, found)
+    ]
 
 
-def _table(title: str, boards: Sequence[Board]) -> Table:
-    found: dict[Method, list[Row | None]] = {}
+def _tables(title: str, boards: Sequence[Board]) -> Iterator[Table]:
+    """The ranked rows, then those that are not."""
+    found: dict[Method, dict[int, Row]] = {}
     for n, board in enumerate(boards):
         for row in board.rows:
-            found.setdefault(row.method, [None] * len(boards))[n] = row
-    shown = {method: rows for method, rows in found.items() if len(boards) - rows.count(None) > 1}
-    rates = win_rates(list(shown.values()))
-    lines = [
-        (*method, rate, *_entries(rows))
-        for (method, rows), rate in sorted(
-            zip(shown.items(), rates, strict=True), key=lambda line: (-line[1], line[0][0])
+            found.setdefault(row.method, {})[n] = row
+    shown = {method: rows for method, rows in found.items() if len(rows) > 1}
+    paired = {n for n, board in enumerate(boards) if board.methods.same_users}
+    block = common_block({method: paired & rows.keys() for method, rows in shown.items()})
+    ranked = [method for method in shown if block and block <= shown[method].keys()]
+    heads = _heads(boards)
+    if ranked:
+        columns = (*RANKED, *(Column(heads[n], "figure") for n in sorted(block)))
+        some = [boards[n] for n in sorted(block)]
+        lines = _ranked(ranked, some)
+        yield Table(title, columns, tuple(lines), NOTE + _options(some))
+    rest = sorted(method for method in shown if method not in ranked)
+    if rest:
+        columns = (
+            *METHOD,
+            Column("datasets", "count"),
+            *(Column(head, "figure") for head in heads),
         )
-    ]
-    columns = (*COLUMNS, *(Column(head, "figure") for head in _heads(boards)))
-    return Table(title, columns, tuple(lines), NOTE + _options(boards))
+        values = [
+            (*method, len(shown[method]),
+             *(shown[method][n].values[HEADLINE] if n in shown[method] else None
+               for n in range(len(boards))))
+            for method in rest
+        ]  # fmt: skip
+        yield Table("" if ranked else title, columns, tuple(values), REST + _options(boards))
+
+
+def common_block(have: Mapping[Method, Set[int]]) -> frozenset[int]:
+    """The datasets on which rows are ranked: with the rows that have all of them they make the
+    most figures, at least two by two; of equal ones the most datasets, then the first. Empty where
+    no two rows have two datasets in common."""
+    sets: set[frozenset[int]] = set()
+    for one in {frozenset(each) for each in have.values()}:
+        sets |= {one} | {one & other for other in sets}
+    sizes = {one: sum(one <= other for other in have.values()) for one in sets if len(one) > 1}
+    best = [one for one in sizes if sizes[one] > 1]
+    return max(
+        best,
+        key=lambda one: (len(one) * sizes[one], len(one), [-n for n in sorted(one)]),
+        default=frozenset(),
+    )
+
+
+def _ranked(methods: Sequence[Method], boards: Sequence[Board]) -> Iterator[tuple[Entry, ...]]:
+    """A line per method, the best first."""
+    samples, figures, covariances = [], [], []
+    for board in boards:
+        at = {row.method: row for row in board.rows}
+        rows = [board.sample(at[method], HEADLINE) for method in methods]
+        samples.append(rows)
+        figures.append([row.mean for row in rows])
+        covariances.append(covariance(rows))
+    found = standings(np.array(figures), np.array(covariances))
+    for n in sorted(range(len(methods)), key=lambda n: (found.mean_rank[n], methods[n])):
+        whole = mean([rows[n].estimate for rows in samples])
+        low, high = whole.interval()
+        wins = (float(found.win_interval[n, 0]), float(found.win_interval[n, 1]))
+        yield (*methods[n], float(found.win_rate[n]), wins, float(found.mean_rank[n]), whole.value,
+               (max(0.0, low), high), *(row[n] for row in figures))  # fmt: skip
 
 
 def _heads(boards: Sequence[Board]) -> list[str]:
@@ -78,33 +141,3 @@ def _options(boards: Sequence[Board]) -> str:
     """Which datasets were read with options, in words."""
     labels = [board.title.dataset for board in boards if " [" in board.title.dataset]
     return f" Read with options: {', '.join(labels)}." if labels else ""
-
-
-def _entries(rows: Sequence[Row | None]) -> tuple[Entry, ...]:
-    there = [row for row in rows if row is not None]
-    mean: tuple[Entry, Entry] = (None, None)
-    if len(there) == len(rows):
-        value, (low, high) = mean_interval(
-            [(row.values[HEADLINE], row.intervals[HEADLINE]) for row in there]
-        )
-        mean = value, (max(0.0, low), high)
-    values = [None if row is None else row.values[HEADLINE] for row in rows]
-    return (len(there), *mean, *values)
-
-
-def win_rates(table: Sequence[Sequence[Row | None]]) -> list[float]:
-    """Of each line [datasets], see NOTE. A board that a row has to itself says nothing."""
-    rates = []
-    for line in table:
-        boards = []
-        for n, row in enumerate(line):
-            others = [other[n] for other in table if other is not line]
-            scores = [_score(row, other) for other in others if row and other]
-            boards += [fmean(scores)] if scores else []
-        rates.append(fmean(boards) if boards else 0.5)
-    return rates
-
-
-def _score(row: Row, other: Row) -> float:
-    tied = not row.group or bool(set(row.group) & set(other.group))
-    return 0.5 if tied else float(row.values[HEADLINE] > other.values[HEADLINE])

@@ -2,8 +2,8 @@
 
 A board holds records of one dataset, protocol, profile and encoder: rows of different profiles or
 protocols never stand in one table. A row averages the per-user outcomes of its seeds; its interval
-is a bootstrap over users of that average, widened by run-to-run variance where any row of the board
-was run twice; `spread` is the range over seeds; rows of one group are not significantly different.
+covers users and, where a row of its family was run twice, training runs; `spread` is the range over
+seeds; rows of one group are not significantly different.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from tokbench.errors import RecordError
-from tokbench.report.difference import Difference, adjusted
-from tokbench.report.outcomes import HEADLINE, Family, Outcomes
+from tokbench.report.difference import Difference
+from tokbench.report.outcomes import HEADLINE, Methods, Outcomes
 from tokbench.report.random_codes import random_duplicates
 from tokbench.report.rows import Method, Row, make_row, method_of, remarks
 from tokbench.schema.record import Record, read_records
-from tokbench.stats.groups import letters
+from tokbench.stats.estimate import Estimate
+from tokbench.stats.groups import group_letters
+from tokbench.stats.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Board:
     title: Title
     rows: tuple[Row, ...]
     records: tuple[Record, ...] = ()
-    family: Family = field(default_factory=lambda: Family(()))  # of the rows, in their order
+    methods: Methods = field(default_factory=lambda: Methods(()))  # of the rows, in their order
 
     @property
     def failed(self) -> list[Record]:
@@ -75,17 +75,21 @@ class Board:
 
     @cached_property
     def pairs(self) -> dict[tuple[int, int], Difference]:
-        """Recall@10 of every row minus that of every other one, p adjusted over all pairs; empty
+        """Recall@10 of every row minus that of every other one, for all pairs together; empty
         where the rows were not tested on the same users."""
-        return adjusted_pairs(self.family)
+        return self.methods.pairs(HEADLINE)
 
     def outcomes(self, row: Row) -> Outcomes:
         """Of the users, under every figure."""
-        return self.family.methods[self.rows.index(row)]
+        return self.methods.outcomes[self.rows.index(row)]
 
-    def difference(self, a: Row, b: Row, figure: str) -> Difference:
-        """a - b; p for this pair alone."""
-        return self.family.difference(self.rows.index(a), self.rows.index(b), figure)
+    def sample(self, row: Row, figure: str) -> Sample:
+        """The row in one figure."""
+        return self.methods.samples(figure)[self.rows.index(row)]
+
+    def difference(self, a: Row, b: Row, figure: str) -> Estimate:
+        """a - b, of this pair alone."""
+        return self.methods.difference(self.rows.index(a), self.rows.index(b), figure)
 
 
 class ResultSet:
@@ -130,13 +134,6 @@ class ResultSet:
         return tuple(_board(found[key]) for key in sorted(found, key=str))
 
 
-def adjusted_pairs(family: Family) -> dict[tuple[int, int], Difference]:
-    """(i, j) -> method i minus method j in Recall@10, for both orders."""
-    pairs = family.differences(HEADLINE)
-    both = dict(zip(pairs, adjusted(list(pairs.values())), strict=True)) if pairs else {}
-    return both | {(j, i): -difference for (i, j), difference in both.items()}
-
-
 def _board(records: Sequence[Record]) -> Board:
     methods: dict[Method, list[Record]] = {}
     for record in records:
@@ -145,11 +142,14 @@ def _board(records: Sequence[Record]) -> Board:
     runs = {method: _of_latest_code(group) for method, group in methods.items()}
     outcomes = {method: Outcomes.of(group) for method, group in runs.items()}
     order = sorted(outcomes, key=lambda method: (-outcomes[method].mean(HEADLINE), method))
-    family = Family([outcomes[method] for method in order])
-    rows = [make_row(runs[method], family, n) for n, method in enumerate(order)]
-    said = zip(rows, remarks(rows), _groups(family), strict=True)
+    made = Methods([outcomes[method] for method in order])
+    rows = [make_row(runs[method], made, n) for n, method in enumerate(order)]
+    groups = (
+        group_letters([*made.samples(HEADLINE).values()]) if made.same_users else [""] * len(rows)
+    )
+    said = zip(rows, remarks(rows, made), groups, strict=True)
     marked = [replace(row, remark=remark, group=group) for row, remark, group in said]
-    return Board(_title(records), tuple(marked), tuple(records), family)
+    return Board(_title(records), tuple(marked), tuple(records), made)
 
 
 def _of_latest_code(records: Sequence[Record]) -> list[Record]:
@@ -175,14 +175,3 @@ def _title(records: Sequence[Record]) -> Title:
         spec.beam_width,
         min(digests, default="none"),
     )
-
-
-def _groups(family: Family) -> list[str]:
-    """The letters of each method: a compact letter display of the significant pairs."""
-    methods = len(family.methods)
-    if methods == 0 or not family.same_users:
-        return [""] * methods  # nothing to pair
-    differ = np.zeros((methods, methods), dtype=bool)
-    for (i, j), difference in adjusted_pairs(family).items():
-        differ[i, j] = i < j and difference.significant
-    return letters(differ)

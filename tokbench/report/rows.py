@@ -8,25 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokbench.report.difference import Interval
-from tokbench.report.outcomes import COLUMNS, HEADLINE, Family
+from tokbench.report.outcomes import HEADLINE, Methods
 from tokbench.schema.record import Record
 from tokbench.schema.run_spec import is_baseline
 from tokbench.stats.seeds import sd_by_axis
 
+USERS_ONLY = "users only"  # remark of a row whose interval does not cover training runs
 STAGES = ("tokenize", "train", "generate")  # whose seconds a board prints
 Method = tuple[str, str, str]  # tokenizer, policy, generator: as labelled
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One method on one board: mean figures over seeds, with intervals over users."""
+    """One method on one board: mean figures over seeds, with their intervals."""
 
     tokenizer: str
     policy: str
     generator: str
     seeds: int
     users: int
-    values: Mapping[str, float]  # every name of COLUMNS
+    values: Mapping[str, float]  # every figure that its users have
     intervals: Mapping[str, Interval]  # the same names
     runs: tuple[Record, ...] = ()  # completed, by the method's latest code
     spread: Mapping[str, Interval] = field(default_factory=dict)  # lowest and highest seed
@@ -67,60 +68,64 @@ def method_of(record: Record) -> Method:
 class _Intervals(Mapping[str, Interval]):
     """Of one row, each made when it is read."""
 
-    def __init__(self, family: Family, method: int) -> None:
-        self.family, self.method = family, method
+    def __init__(self, methods: Methods, method: int) -> None:
+        self.methods, self.method = methods, method
 
     def __getitem__(self, figure: str) -> Interval:
-        return self.family.interval(self.method, figure)
+        return self.methods.interval(self.method, figure)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(COLUMNS)
+        return iter(self.methods.outcomes[self.method].figures)
 
     def __len__(self) -> int:
-        return len(COLUMNS)
+        return len(self.methods.outcomes[self.method].figures)
 
 
-def make_row(runs: Sequence[Record], family: Family, n: int) -> Row:
-    """The row of `runs`, which are method `n` of the family."""
+def make_row(runs: Sequence[Record], methods: Methods, n: int) -> Row:
+    """The row of `runs`, which are method `n`."""
     found = [record.outcome for record in runs if record.outcome is not None]
-    by_run = family.methods[n].by_run
+    outcomes = methods.outcomes[n]
+    by_run = {figure: outcomes.by_run(figure) for figure in outcomes.figures}
     curve = found[0].curves.get("train", [])
     costs = [record.provenance.costs for record in runs]
     return Row(
         *method_of(runs[0]),
         seeds=len(runs),
         users=found[0].users,
-        values=dict(zip(COLUMNS, by_run.mean(axis=0).tolist(), strict=True)),
-        intervals=_Intervals(family, n),
+        values={name: float(values.mean()) for name, values in by_run.items()},
+        intervals=_Intervals(methods, n),
         runs=tuple(runs),
-        spread={name: (low, high) for name, low, high in zip(
-            COLUMNS, by_run.min(axis=0).tolist(), by_run.max(axis=0).tolist(), strict=True)},
+        spread={name: (float(each.min()), float(each.max())) for name, each in by_run.items()},
         duplicate_rate=float(np.mean([o.figures["raw/duplicate_rate"].value for o in found])),
         validation=tuple(row["validation_ndcg10"] for row in curve if "validation_ndcg10" in row),
         seconds={
             stage: float(np.mean([cost[stage].seconds for cost in costs if stage in cost]))
             for stage in STAGES
         },
-        axes=sd_by_axis([run.spec for run in runs], by_run[:, COLUMNS.index(HEADLINE)]),
-    )  # fmt: skip
+        axes=sd_by_axis([run.spec.seed_pair for run in runs], by_run[HEADLINE]),
+    )
 
 
-def remarks(rows: Sequence[Row]) -> list[str]:
+def remarks(rows: Sequence[Row], methods: Methods) -> list[str]:
     """On where each row stands, whose code it is, or how badly it was trained."""
     earlier = _earlier_code(rows)
-    floor = next((row for row in rows if row.is_baseline), None)  # the best: rows fall
+    covered = [sample.covers_runs for sample in methods.samples(HEADLINE).values()]
+    floors = (n for n, row in enumerate(rows) if row.is_baseline and covered[n])
+    floor = next(floors, None)  # the best of which all is known: rows fall
     found = []
-    for row in rows:
+    for n, row in enumerate(rows):
         said = [] if all(run.provenance.public for run in row.runs) else ["unpublished plugin"]
         said += [f"earlier code: {earlier[row.method]}"] if row.method in earlier else []
         if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
             said.append("never better than at its first validation")
-        if floor is not None and not row.is_baseline:
-            low, high = row.intervals[HEADLINE]
-            if high < floor.values[HEADLINE]:
-                said.append(f"below {floor.generator}")
-            elif low <= floor.values[HEADLINE]:
-                said.append(f"no better than {floor.generator}")
+        if not covered[n]:
+            said.append(USERS_ONLY)
+        elif floor is not None and not row.is_baseline and methods.same_users:
+            against = methods.difference(n, floor, HEADLINE)
+            if not against.different:
+                said.append(f"no better than {rows[floor].generator}")
+            elif against.value < 0:
+                said.append(f"below {rows[floor].generator}")
         found.append(", ".join(said))
     return found
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.outcomes import COLUMNS, TAILS, per_user, resampled
+from tokbench.report.outcomes import per_user
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 from tokbench.report.tables import METHOD, Column, Table
 from tokbench.schema.record import Outcome
+from tokbench.stats.sample import Sample
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]
@@ -26,15 +27,14 @@ SLICES = (
     *("long history", "target collides", "target unique", "same day", "other day"),
 )
 SHOWN = ("recall@10", "ndcg@10")
-SHOWN_AT = [COLUMNS.index(name) for name in SHOWN]
 SHARE = 0.2
 NOTE = (
     "head: the fewest most popular items that have at least 20 % of the training interactions; "
     "tail: the most least popular ones that have at most 20 %; middle: between (arXiv 2103.06364); "
     "items with equally many stay together. cold: no training interaction (also in the tail). "
     "short: at most the median length. collides: another item has the target's tuple. day: is the "
-    "target of the UTC day of the history's last item? [low, high]: 95 % bootstrap interval over "
-    "the slice's users, seeds averaged; the training of the model is not in it."
+    "target of the UTC day of the history's last item? [low, high]: 95 % interval over the slice's "
+    "users, seeds averaged; what another training run would give is not in it."
 )
 
 
@@ -101,11 +101,10 @@ def _table(board: Board) -> Table:
             parts[name].append((row, values))
     found = [(name, row, values) for name in SLICES for row, values in parts[name]]
     rows = []
-    drawn = resampled([values for _, _, values in found])
-    for (name, row, values), means in zip(found, drawn, strict=True):
-        recall, ndcg = values.mean(axis=0).tolist()
-        bounds = [(low, high) for low, high in np.percentile(means, TAILS, axis=0).T.tolist()]
-        rows.append((name, *row.method, len(values), recall, bounds[0], ndcg, bounds[1]))
+    for name, row, values in found:
+        recall, ndcg = (Sample(values[:, n]) for n in range(len(SHOWN)))
+        rows.append((name, *row.method, len(values), recall.mean, recall.interval(), ndcg.mean,
+                     ndcg.interval()))  # fmt: skip
     runs = [run.outcome for row in board.rows for run in row.runs]
     old = sum(outcome is not None and outcome.queries is None for outcome in runs)
     lack = f" Without facts of queries, so without most slices: {old} records." if old else ""
@@ -119,7 +118,8 @@ def outcomes_by_slice(row: Row) -> Iterator[tuple[str, Values]]:
     collide under one seed only).
     """
     masks = [slices_of(run.outcome) for run in row.runs if run.outcome is not None]
-    users = np.stack([per_user(run)[:, SHOWN_AT] for run in row.runs])  # [seeds, Q, 2]
+    found = [per_user(run) for run in row.runs]
+    users = np.stack([[one[name] for name in SHOWN] for one in found]).swapaxes(1, 2)  # [S, Q, 2]
     for name in SLICES:
         if all(name in one for one in masks):
             mask = np.stack([one[name] for one in masks])  # [seeds, Q]

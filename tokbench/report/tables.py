@@ -69,7 +69,7 @@ def written(entry: Entry, kind: Kind) -> str:
     if entry is None:
         return ""
     if isinstance(entry, tuple):
-        return sparkline(entry) if kind == "curve" else f"[{entry[0]:.4f}, {entry[1]:.4f}]"
+        return sparkline(entry) if kind == "curve" else f"[{_bound(entry[0])}, {_bound(entry[1])}]"
     if isinstance(entry, str):
         return entry
     if kind == "difference":
@@ -80,7 +80,11 @@ def written(entry: Entry, kind: Kind) -> str:
         return f"{entry:.0f}"
     if 0 < entry < LEAST:
         return f"<{LEAST:.4f}"
-    return f"{entry:.4f}" if abs(entry) < 1 else f"{entry:.4g}"
+    return _bound(entry)
+
+
+def _bound(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
 
 
 def sparkline(values: Sequence[float]) -> str:

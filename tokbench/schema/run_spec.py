@@ -24,6 +24,11 @@ def is_baseline(tokenizer: str, generator: str) -> bool:
     return tokenizer == BASELINE_TOKENIZER and generator in BASELINES
 
 
+def trained(tokenizer: str, generator: str) -> bool:
+    """Could another seed give another figure? A baseline that only counts has no chance in it."""
+    return generator in TRAINED_BASELINES or not is_baseline(tokenizer, generator)
+
+
 class Frozen(BaseModel):
     """A closed, immutable value."""
 
@@ -61,9 +66,14 @@ class RunSpec(Frozen):
         return canonical_digest(self.model_dump(mode="json"))[:12]
 
     @property
+    def seed_pair(self) -> tuple[int, int]:
+        """Of the tokenizer and of the generator."""
+        return self.tokenizer_seed, self.generator_seed
+
+    @property
     def seeds(self) -> str:
         """`0`, or `0-1` where tokenizer and generator have seeds of their own."""
-        pair = (self.tokenizer_seed, self.generator_seed)
+        pair = self.seed_pair
         return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}"
 
 

@@ -5,10 +5,7 @@ Axes: Q queries (users), F figures.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from functools import lru_cache
-from statistics import fmean
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,16 +38,6 @@ def bootstrap(
     tails = [50 * (1 - level), 50 * (1 + level)]
     low, high = np.percentile(bootstrap_means(table, resamples=resamples, seed=seed), tails, axis=0)
     return np.asarray(low), np.asarray(high)
-
-
-def mean_interval(
-    figures: Sequence[tuple[float, tuple[float, float]]],
-) -> tuple[float, tuple[float, float]]:
-    """The mean of independent figures and its interval, from their own intervals: half widths add
-    as errors do."""
-    mean = fmean(value for value, _ in figures)
-    half = math.hypot(*((high - low) / 2 for _, (low, high) in figures)) / len(figures)
-    return mean, (mean - half, mean + half)
 
 
 def bootstrap_means(

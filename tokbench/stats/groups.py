@@ -14,24 +14,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.stats import paired
-from tokbench.stats.family_wise import adjusted, holm
-from tokbench.stats.run_variance import Values
+from tokbench.stats.estimate import LEVEL
+from tokbench.stats.family_wise import adjusted
 from tokbench.stats.sample import Sample
-
-LEVEL = 0.05
-
-
-def rank_groups(outcomes: Values, training: Values | None = None, df: int = 0) -> list[str]:
-    """Letters of each row, [R, Q] per-user outcomes in the board's order: `a` has the first.
-
-    `training` [R] and `df` as in `all_pairs`.
-    """
-    rows = len(outcomes)
-    upper = np.triu_indices(rows, 1)
-    differ = np.zeros((rows, rows), dtype=bool)
-    differ[upper] = holm(paired.all_pairs(outcomes, training, df)[upper]) < LEVEL
-    return letters(differ)
 
 
 def group_letters(rows: Sequence[Sample]) -> list[str]:

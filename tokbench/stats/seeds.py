@@ -13,17 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokbench.schema.run_spec import RunSpec
 
-
-def sd_by_axis(specs: Sequence[RunSpec], values: ArrayLike) -> dict[str, float]:
-    """Standard deviations by axis of one value per run; empty where runs do not separate them.
+def sd_by_axis(pairs: Sequence[tuple[int, int]], values: ArrayLike) -> dict[str, float]:
+    """Standard deviations by axis of one value per run of (tokenizer seed, generator seed); empty
+    where runs do not separate them.
 
     Crossed seeds give `tokenizer`, `generator` and `rest` (their interaction); seeds that move
     along one axis give that one; a run that shares neither seed with another tells nothing of
     either and is left out (0-0 and 1-1 alone, or 2-2 beside 0 and 1 crossed).
     """
-    pairs = [(spec.tokenizer_seed, spec.generator_seed) for spec in specs]
     tokenizers, generators = (Counter(axis) for axis in zip(*pairs, strict=True))
     found = {
         (t, g): value

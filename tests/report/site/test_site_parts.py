@@ -102,7 +102,8 @@ def test_pairs_are_what_compare_says_and_what_the_groups_say(records: list[Recor
         assert pair is not None
         told = compare(results, names[i], names[j], dataset="tiny").difference
         assert pair.mean == pytest.approx(told.mean, abs=1e-12)
-        assert pair.interval == pytest.approx(told.interval, abs=1e-12)
+        assert pair.p >= told.p
+        assert pair.low <= told.low + 1e-12 and told.high <= pair.high + 1e-12, "for all pairs"
         shared = set(view.board.rows[i].group) & set(view.board.rows[j].group)
         assert (pair.sign == 0) == bool(shared)
     assert all(table[i][i] is None for i in range(len(names)))
