@@ -80,7 +80,8 @@ class Page:
             )
         )
         learned = [row for row in self.board.rows if row.generator not in BASELINES]
-        floor = [row for row in self.board.rows if row.generator in BASELINES]
+        floor = [row for row in self.board.rows
+                 if row.generator in BASELINES and not row.is_diagnostic]  # fmt: skip
         if learned and floor:
             beaten = [row for row in learned if row.intervals[HEADLINE][0] > top(floor)]
             below = [row for row in learned if row.intervals[HEADLINE][1] < top(floor)]

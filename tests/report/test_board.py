@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.components import Failing
+from tests.components import Failing, Timed
 from tests.pipeline.test_grid import run_tiny
 from tokbench.report import outcomes
 from tokbench.report.board import csv_tables, page, tables
@@ -19,7 +19,7 @@ from tokbench.report.outcomes import FIGURES
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.tables import as_csv, as_json, sparkline
 from tokbench.schema.record import Record, pack_placement
-from tokbench.schema.run_spec import BASELINES
+from tokbench.schema.run_spec import BASELINES, DIAGNOSTICS
 from tokbench.stats.bootstrap import bootstrap, bootstrap_means
 from tokbench.types import Placement
 
@@ -134,12 +134,19 @@ def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
 
 
 def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
-    """Which may be any of them, seeds averaged; baselines themselves have no remark."""
-    (board,) = boards_of(run_tiny(tmp_path, seeds=(0, 1)))
+    """Which may be any of them but a diagnostic, seeds averaged; baselines have no remark."""
+    records = run_tiny(tmp_path, ("dataset", Timed), datasets=("timed",), seeds=(0, 1))
+    (told,) = (one for one in records if one.spec.generator.name in DIAGNOSTICS)
+    records[records.index(told)] = everybody(told, True)
+    (board,) = boards_of(records)
     found = {row.generator: row for row in board.rows if row.is_baseline}
     assert sorted(found) == sorted(BASELINES)
     assert [row.seeds for row in found.values() if row.generator == "sasrec"] == [2]
+    assert board.rows[0] is found["query-time-popularity"]
+    assert board.rows[0].remark == "diagnostic: knows when the target comes"
+    del found["query-time-popularity"]
     best = max(row.values["recall@10"] for row in found.values())
+    assert best < 1
     assert {row.remark for row in found.values()} == {""}
     (other,) = (row for row in board.rows if not row.is_baseline)
     assert other.intervals["recall@10"][0] <= best

@@ -10,7 +10,7 @@ import numpy as np
 from tokbench.report.difference import Interval
 from tokbench.report.outcomes import COLUMNS, HEADLINE, Family
 from tokbench.schema.record import Record
-from tokbench.schema.run_spec import is_baseline
+from tokbench.schema.run_spec import DIAGNOSTICS, is_baseline
 from tokbench.stats.seeds import sd_by_axis
 
 STAGES = ("tokenize", "train", "generate")  # whose seconds a board prints
@@ -51,6 +51,11 @@ class Row:
     def is_baseline(self) -> bool:
         """What a tokenizer has to beat: a baseline's generator over item ids."""
         return is_baseline(self.tokenizer, self.generator)
+
+    @property
+    def is_diagnostic(self) -> bool:
+        """Its generator is told what no method is told."""
+        return self.generator in DIAGNOSTICS
 
     @property
     def hits(self) -> float:
@@ -108,11 +113,13 @@ def make_row(runs: Sequence[Record], family: Family, n: int) -> Row:
 def remarks(rows: Sequence[Row]) -> list[str]:
     """On where each row stands, whose code it is, or how badly it was trained."""
     earlier = _earlier_code(rows)
-    floor = next((row for row in rows if row.is_baseline), None)  # the best: rows fall
+    fair = (row for row in rows if row.is_baseline and not row.is_diagnostic)
+    floor = next(fair, None)  # the best: rows fall
     found = []
     for row in rows:
         said = [] if all(run.provenance.public for run in row.runs) else ["unpublished plugin"]
         said += [f"earlier code: {earlier[row.method]}"] if row.method in earlier else []
+        said += ["diagnostic: knows when the target comes"] if row.is_diagnostic else []
         if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
             said.append("never better than at its first validation")
         if floor is not None and not row.is_baseline:
