@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.components import CALLS, Echo, EchoModel, Failing, Timed, registry_of
@@ -221,3 +222,29 @@ def test_a_baseline_that_needs_times_of_queries_is_left_out_without_them(tmp_pat
     )
     with pytest.raises(DatasetError, match=r"tiny: generator .* needs the time of each"):
         run_tiny(tmp_path, generators=(told,), baselines=False)
+
+
+def test_bits_per_item_are_kept_of_every_user_where_the_generator_is_a_distribution(
+    tmp_path: Path,
+) -> None:
+    outcomes = {one.spec.generator.name: one.outcome for one in run_tiny(tmp_path)}
+    popularity, echo = outcomes["popularity"], outcomes["echo"]
+    assert popularity is not None
+    assert echo is not None
+    assert echo.millibits is None
+    assert echo.read_bits() is None
+    assert "bits" not in echo.figures
+    assert popularity.queries is not None
+    counts = popularity.queries["target_frequency"].array() + 1  # Laplace
+    shares = counts / (8 * 3 + 12)  # users, training items each, items
+    bits = popularity.read_bits()
+    assert bits is not None
+    assert bits == pytest.approx(-np.log2(shares), abs=0.0005)
+    figure = popularity.figures["bits"]
+    assert figure.value == pytest.approx(bits.mean(), abs=1e-12)
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.low <= figure.value <= figure.high
+    assert {name for name, one in outcomes.items() if one and "bits" in one.figures} == {
+        "popularity", "bigram", "sasrec",
+    }  # fmt: skip
