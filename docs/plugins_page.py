@@ -58,7 +58,10 @@ def page() -> str:
     parts = [HEAD.format(patience=PATIENCE), "## Hooks\n", *map(_hook, KINDS)]
     parts += ["## What all components share\n", _class(api.Component), _class(api.Config)]
     parts += [_function(api.option), _class(api.Runtime)]
-    parts += ["## Base classes\n", *map(_class, [*KINDS.values(), api.GeneratorModel])]
+    parts += [
+        "## Base classes\n",
+        *map(_class, [*KINDS.values(), api.GeneratorModel, api.Likelihood]),
+    ]
     parts += ["## Values\n", f"{_doc(types)}\n", *map(_value, VALUES)]
     parts += ["## What tokbench.nn offers\n", f"{_doc(nn)}\n"]
     parts += ["## What the conformance kit asks\n", _options_rules(), *map(_rules, KINDS)]

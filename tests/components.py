@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,16 @@ class Tiny(DatasetSource):
         return Dataset(
             "tiny", names, names, names, tuple(f"u{n}" for n in range(8)), Sequences.of(rows)
         )
+
+
+class Timed(Tiny):
+    """The same with times."""
+
+    name = "timed"
+
+    def load(self, *, runtime: Runtime) -> Dataset:
+        dataset = super().load(runtime=runtime)
+        return replace(dataset, name="timed", times=np.arange(40) % 5 * 9 + np.arange(40) // 5)
 
 
 class Letters(Encoder):
@@ -147,6 +158,7 @@ def registry_of(*classes: tuple[str, Any]) -> Registry:
     from tokbench.generators.content_neighbours import ContentNeighbours
     from tokbench.generators.item_item import ItemItem
     from tokbench.generators.popularity import Popularity
+    from tokbench.generators.recent_popularity import QueryTimePopularity, RecentPopularity
     from tokbench.tokenizers.item_id import ItemId
 
     registry = Registry()
@@ -157,6 +169,8 @@ def registry_of(*classes: tuple[str, Any]) -> Registry:
         ("tokenizer", ItemId),
         ("generator", Echo),
         ("generator", Popularity),
+        ("generator", RecentPopularity),
+        ("generator", QueryTimePopularity),
         ("generator", Bigram),
         ("generator", ItemItem),
         ("generator", ContentNeighbours),

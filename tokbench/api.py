@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pluggy
@@ -213,14 +213,29 @@ class GeneratorModel(ABC):
         """Everything `Generator.restore` needs, as named arrays (stored in safetensors)."""
 
 
+@runtime_checkable
+class Likelihood(Protocol):
+    """What the model of a generator that `is_distribution` offers besides."""
+
+    def log_likelihood(
+        self, histories: Sequences, codes: Codes, *, runtime: Runtime
+    ) -> NDArray[np.float64]:
+        """log p(codes[q] | histories[q]), natural, [Q], for codes [Q, M]. Over all that the model
+        could write, not renormalised to the tuples that exist; -inf only for what it never can."""
+        ...
+
+
 class Generator(Component):
     """Histories of code tuples to the code tuple of the next item (Sec. 3.2).
 
     `exact_at_full_width`: at a width of all distinct tuples, `generate` scores every one of them.
     A run then compares the beam with that exhaustive search, on a sample of small catalogues.
+    `is_distribution`: the model is a `Likelihood` too, and gives every item a positive
+    probability. A run then measures bits per item.
     """
 
     exact_at_full_width: ClassVar[bool] = False
+    is_distribution: ClassVar[bool] = False
     uses_times: ClassVar[bool] = False  # True: Sequences.times holds times, where there are any
     uses_query_time: ClassVar[bool] = False  # True: and Sequences.asked the target's. A diagnostic
 

@@ -145,7 +145,7 @@ def test_run_writes_a_record_per_cell_and_report_prints_them(
     assert main(run_words(tmp_path)) == 0
     capsys.readouterr()
     records = list((tmp_path / "results").rglob("*.json"))
-    assert len(records) == 6, "the cell and five baselines"
+    assert len(records) == 7, "the cell and the baselines that need no times"
     for form in ("terminal", "markdown", "csv", "json", "latex"):
         assert main(["report", str(tmp_path / "results"), "--format", form]) == 0
         assert "popularity" in capsys.readouterr().out
@@ -158,7 +158,7 @@ def test_plan_shows_what_the_encoder_will_read(
     assert main(["plan", *run_words(tmp_path)[1:]]) == 0
     out = capsys.readouterr().out
     assert "red green number 0" in out
-    assert "6 cells, 6 to run" in out
+    assert "7 cells, 7 to run" in out
     assert not (tmp_path / "results").exists()
 
 

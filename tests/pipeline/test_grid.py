@@ -10,14 +10,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.components import CALLS, Failing, registry_of
+from tests.components import CALLS, Echo, EchoModel, Failing, Timed, registry_of
+from tokbench.api import Runtime
+from tokbench.errors import DatasetError
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.plan import plan_grid
 from tokbench.pipeline.resolve import make_request
 from tokbench.schema.record import Record, read_records
+from tokbench.types import Beams, Catalog, Histories, SemanticIds, Sequences
 
 
 def context_in(folder: Path) -> RunContext:
@@ -152,3 +156,95 @@ def test_two_fresh_runs_agree_bit_for_bit(tmp_path: Path, seed: int) -> None:
     one = run_tiny(tmp_path / "one", seeds=(seed,))
     two = run_tiny(tmp_path / "two", seeds=(seed,))
     assert [r.outcome_digest() for r in one] == [r.outcome_digest() for r in two]
+
+
+class SeesTimes(Echo):
+    """Notes what it is given of times."""
+
+    name = "sees-times"
+    uses_times = True
+
+    def train(self, catalog: Catalog, histories: Histories, *args: Any, **more: Any) -> Any:
+        given = (histories.train.times, histories.validation.histories.asked)
+        CALLS.extend(f"train {one is not None}" for one in given)
+        return super().train(catalog, histories, *args, **more)
+
+    def restore(self, state: Any, ids: SemanticIds) -> Any:
+        return NotesTimes(state["order"])
+
+
+class NotesTimes(EchoModel):
+    def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
+        assert histories.times is None or len(histories.times) == len(histories.items)
+        CALLS.extend(f"generate {one is not None}" for one in (histories.times, histories.asked))
+        return super().generate(histories, width=width, runtime=runtime)
+
+
+class SeesQueryTimes(SeesTimes):
+    name = "sees-query-times"
+    uses_query_time = True
+
+
+class SeesNothing(SeesTimes):
+    name = "sees-nothing"
+    uses_times = False
+
+
+@pytest.mark.parametrize(
+    ("generator", "times", "asked"),
+    [(SeesNothing, False, False), (SeesTimes, True, False), (SeesQueryTimes, True, True)],
+)
+def test_times_reach_only_generators_that_use_them(
+    tmp_path: Path, generator: type[Echo], times: bool, asked: bool
+) -> None:
+    extra = ("dataset", Timed), ("generator", generator)
+    fields: Any = {"datasets": ("timed",), "baselines": False}
+    (record,) = run_tiny(tmp_path, *extra, generators=(generator.name,), **fields)
+    assert record.status == "done"
+    seen = [call for call in CALLS if " " in call]
+    assert seen == [f"{verb} {told}" for verb in ("train", "generate") for told in (times, asked)]
+    (plain,) = run_tiny(tmp_path, ("dataset", Timed), **fields)
+    assert record.outcome is not None
+    assert plain.outcome is not None
+    assert record.outcome.digests["split"] == plain.outcome.digests["split"]
+    assert plain.provenance.costs["tokenize"].reused, "a tokenizer never sees times"
+
+
+def test_a_baseline_that_needs_times_of_queries_is_left_out_without_them(tmp_path: Path) -> None:
+    told = "query-time-popularity"
+    records = run_tiny(tmp_path / "tiny")
+    with_times = run_tiny(tmp_path / "timed", ("dataset", Timed), datasets=("timed",))
+    assert {record.status for record in [*records, *with_times]} == {"done"}
+    assert told not in {record.spec.generator.name for record in records}
+    assert told in {record.spec.generator.name for record in with_times}
+    assert len(plan_grid(tiny_request(), context_in(tmp_path), registry=registry_of())) == len(
+        records
+    )
+    with pytest.raises(DatasetError, match=r"tiny: generator .* needs the time of each"):
+        run_tiny(tmp_path, generators=(told,), baselines=False)
+
+
+def test_bits_per_item_are_kept_of_every_user_where_the_generator_is_a_distribution(
+    tmp_path: Path,
+) -> None:
+    outcomes = {one.spec.generator.name: one.outcome for one in run_tiny(tmp_path)}
+    popularity, echo = outcomes["popularity"], outcomes["echo"]
+    assert popularity is not None
+    assert echo is not None
+    assert echo.millibits is None
+    assert echo.read_bits() is None
+    assert "bits" not in echo.figures
+    assert popularity.queries is not None
+    counts = popularity.queries["target_frequency"].array() + 1  # Laplace
+    shares = counts / (8 * 3 + 12)  # users, training items each, items
+    bits = popularity.read_bits()
+    assert bits is not None
+    assert bits == pytest.approx(-np.log2(shares), abs=0.0005)
+    figure = popularity.figures["bits"]
+    assert figure.value == pytest.approx(bits.mean(), abs=1e-12)
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.low <= figure.value <= figure.high
+    assert {name for name, one in outcomes.items() if one and "bits" in one.figures} == {
+        "popularity", "bigram", "sasrec",
+    }  # fmt: skip

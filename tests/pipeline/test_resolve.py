@@ -29,17 +29,19 @@ def test_a_grid_is_the_product_of_its_axes_with_baselines_once() -> None:
         collision_policies=("none", "extra-token"),
         baselines=True,
     )
-    assert len(cells) == 4 + 2 + 2 * 2 * 2
-    assert [(cell.spec.generator.name, cell.spec.seeds) for cell in cells[:6]] == [
+    assert len(cells) == 6 + 2 + 2 * 2 * 2
+    assert [(cell.spec.generator.name, cell.spec.seeds) for cell in cells[:8]] == [
         ("popularity", "0"),
+        ("recent-popularity", "0"),
+        ("query-time-popularity", "0"),
         ("bigram", "0"),
         ("item-item", "0"),
         ("content-neighbours", "0"),
         ("sasrec", "0"),
         ("sasrec", "0-1"),
     ]
-    assert {cell.spec.tokenizer.name for cell in cells[:6]} == {"item-id"}
-    assert {cell.spec.collision_policy for cell in cells[:6]} == {"none"}
+    assert {cell.spec.tokenizer.name for cell in cells[:8]} == {"item-id"}
+    assert {cell.spec.collision_policy for cell in cells[:8]} == {"none"}
     assert len({cell.spec.run_id for cell in cells}) == len(cells)
 
 

@@ -12,7 +12,7 @@ from tests.components import Echo, EchoModel, Hashed, Letters, Tiny
 from tokbench.api import GeneratorModel, Runtime
 from tokbench.errors import ContractError
 from tokbench.pipeline import stages
-from tokbench.types import Beams, SemanticIds, Sequences
+from tokbench.types import Beams, Codes, SemanticIds, Sequences
 
 RUNTIME = Runtime()
 DATASET = Tiny().load(runtime=RUNTIME)
@@ -148,3 +148,48 @@ def test_arrays_passed_on_cannot_be_written() -> None:
     catalog = stages.catalog(DATASET, X, None)
     with pytest.raises(ValueError, match="read-only"):
         catalog.embeddings[0, 0] = 1.0
+
+
+class Knows(Proposes):
+    """A distribution that says what it is told to."""
+
+    is_distribution = True
+
+    def restore(self, state: Any, ids: SemanticIds) -> GeneratorModel:
+        return Tells(self.value)
+
+
+class Tells(EchoModel):
+    def log_likelihood(self, histories: Sequences, codes: Codes, *, runtime: Runtime) -> Any:
+        return self.order
+
+
+def test_a_tuples_probability_is_shared_among_its_items() -> None:
+    codes = np.arange(12, dtype=np.int32)
+    codes[[5, 6]] = codes[4]
+    ids = SemanticIds(codes.reshape(12, 1), (12,))
+    told = np.log(np.linspace(0.1, 0.8, 8))
+    found = stages.likelihood(Knows(told), {}, ids, SPLIT.test, RUNTIME)["log_p"]
+    sizes = np.where(SPLIT.test.targets <= 6, 3, 1)
+    assert {1, 3} == set(sizes.tolist())
+    np.testing.assert_allclose(np.exp(found), np.linspace(0.1, 0.8, 8) / sizes)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("text", r"expected an array \[8\], found str"),
+        (np.zeros(7), r"found an array \[7\]"),
+        (np.array([0, -1, -np.inf, 0, 0, -np.inf, 0, 0]), "-inf in row 2, and 2 such of 8"),
+        (np.array([0, -1, 0, 0, np.nan, 0, 0, 0]), "nan in row 4"),
+        (np.array([0, 0.5, 0, 0, 0, 0, 0, 0]), "a positive probability of each target, found a l"),
+    ],
+)
+def test_wrong_likelihoods_are_named(value: Any, words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        stages.likelihood(Knows(value), {}, IDS, SPLIT.test, RUNTIME)
+
+
+def test_a_distribution_without_a_likelihood_is_named() -> None:
+    with pytest.raises(ContractError, match="a model with log_likelihood, found Answers"):
+        stages.likelihood(Proposes(None), {}, IDS, SPLIT.test, RUNTIME)

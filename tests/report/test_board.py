@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.components import Failing
+from tests.components import Failing, Timed
 from tests.pipeline.test_grid import run_tiny
 from tokbench.report.board import csv_tables, page, tables
 from tokbench.report.outcomes import FIGURES
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.tables import as_csv, as_json, sparkline
 from tokbench.schema.record import Record, pack_placement
-from tokbench.schema.run_spec import BASELINES
+from tokbench.schema.run_spec import BASELINES, DIAGNOSTICS
 from tokbench.stats.sample import Sample, samples
 from tokbench.types import Placement
 
@@ -115,6 +115,17 @@ def test_profiles_and_widths_never_share_a_table(tmp_path: Path) -> None:
     assert [len(board.rows) for board in boards_of(records)] == [1, 1, 1]
 
 
+def everybody(record: Record, hit: bool) -> Record:
+    """The same record, every user's target first or found nowhere."""
+    assert record.outcome is not None
+    users = np.ones(record.outcome.users, dtype=np.int64)
+    placement = pack_placement(
+        Placement(0 * users if hit else -users, 0 * users - (not hit), users)
+    )
+    outcome = record.outcome.model_copy(update={"placement": placement})
+    return record.model_copy(update={"outcome": outcome})
+
+
 def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
     records = run_tiny(tmp_path, ("tokenizer", Failing), tokenizers=("failing", "hashed"))
     (board,) = boards_of(records)
@@ -126,12 +137,19 @@ def test_a_failed_cell_is_shown_and_rows_fall_by_recall(tmp_path: Path) -> None:
 
 
 def test_rows_are_measured_against_the_best_baseline(tmp_path: Path) -> None:
-    """Which may be any of them, seeds averaged; baselines themselves have no remark."""
-    (board,) = boards_of(run_tiny(tmp_path, seeds=(0, 1)))
+    """Which may be any of them but a diagnostic, seeds averaged; baselines have no remark."""
+    records = run_tiny(tmp_path, ("dataset", Timed), datasets=("timed",), seeds=(0, 1))
+    (told,) = (one for one in records if one.spec.generator.name in DIAGNOSTICS)
+    records[records.index(told)] = everybody(told, True)
+    (board,) = boards_of(records)
     found = {row.generator: row for row in board.rows if row.is_baseline}
     assert sorted(found) == sorted(BASELINES)
     assert [row.seeds for row in found.values() if row.generator == "sasrec"] == [2]
+    assert board.rows[0] is found["query-time-popularity"]
+    assert board.rows[0].remark == "diagnostic: knows when the target comes"
+    del found["query-time-popularity"]
     best = max(row.values["recall@10"] for row in found.values())
+    assert best < 1
     assert {row.remark for row in found.values()} == {""}
     (other,) = (row for row in board.rows if not row.is_baseline)
     named = found[other.remark.rpartition(" ")[2]]

@@ -131,7 +131,7 @@ def test_boards_never_mix(folder: Path, records: list[Record]) -> None:
     found = compare(both, "hashed", "hashed:wide", dataset="tiny", board="beam 60")
     assert found.seeds == (1, 1)
     with pytest.raises(RecordError, match="no board has both"):
-        compare([*records[:2], *wide], "item-id/none/bigram", "hashed", dataset="tiny")
+        compare([*records[:3], *wide], "item-id/none/bigram", "hashed", dataset="tiny")
     with pytest.raises(RecordError, match="no records of dataset 'tinny'; there are records of: t"):
         compare(both, "hashed", "hashed:wide", dataset="tinny")
 

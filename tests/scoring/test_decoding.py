@@ -101,6 +101,31 @@ def test_a_search_that_is_not_exhaustive_is_named(model: Any, fails: bool) -> No
         assert exhausted()["decoding/exhaustive/recall@10"].tolist() == [1.0, 1.0]
 
 
+class Weighs(EchoModel):
+    """Four tuples with .4, .2, .1 and .05 of the probability."""
+
+    def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
+        beams = super().generate(histories, width=width, runtime=runtime)
+        scores = np.log(np.array([0.4, 0.2, 0.1, 0.05], np.float32)[:width])
+        return Beams(beams.codes, np.broadcast_to(scores, beams.scores.shape))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_valid_mass_is_the_probability_of_all_tuples_of_a_distribution(told: bool) -> None:
+    class Searches(Echo):
+        is_distribution = told
+
+        def restore(self, state: Any, ids: SemanticIds) -> GeneratorModel:
+            return Weighs(TUPLES)
+
+    queries = Queries(np.arange(2), Sequences.of([[0], [1]]), np.array([1, 2]))
+    beams = Weighs(TUPLES).generate(queries.histories, width=2, runtime=Runtime())
+    found = stages.exhaust(Searches(), {}, IDS, beams, queries, Runtime())
+    assert ("decoding/valid_mass" in found) == told
+    if told:
+        assert found["decoding/valid_mass"] == pytest.approx([0.75, 0.75])
+
+
 class Exhaustive(Echo):
     """Echo, which says that it can rank everything."""
 

@@ -14,10 +14,12 @@ from tokbench.api import Config, DatasetSource, GeneratorModel, Metric, Runtime,
 from tokbench.errors import ConfigError
 from tokbench.registry.registry import KINDS, build_registry
 from tokbench.testing import assert_conforms, check, examine, rules_of
+from tokbench.testing.generators import IDS
 from tokbench.testing.kit import name_of, sentence_of
 from tokbench.types import (
     Beams,
     Catalog,
+    Codes,
     Dataset,
     Floats,
     Histories,
@@ -41,6 +43,7 @@ BUILT_INS: list[tuple[str, str, dict[str, Any]]] = [
     ("generator", "bigram", {}),
     ("generator", "item-item", {}),
     ("generator", "content-neighbours", {}),
+    ("generator", "recent-popularity", {}),
     ("generator", "sasrec", {"width": 8, "epochs": 1}),
     ("encoder", "tfidf", {"dimensions": 16}),
     ("dataset", "toy", {"items": 60, "users": 40}),
@@ -320,6 +323,57 @@ class NeedsHistory(EchoModel):
 def test_a_misbehaving_generator_breaks_its_rule(model: Any, rule: str) -> None:
     spoilt = type("Spoilt", (Proposes,), {"model": staticmethod(model), "__doc__": "Spoilt."})
     assert rule in [finding.rule for finding in check(spoilt)]
+
+
+class EvenOdds(EchoModel):
+    """Even odds among all tuples, which a subclass spoils."""
+
+    total = -np.log(96)
+    nothing = 0.0
+
+    def log_likelihood(self, histories: Sequences, codes: Codes, *, runtime: Runtime) -> Any:
+        found = np.full(len(codes), self.total)
+        found[:1] -= self.nothing
+        return found
+
+
+class TooMuch(EvenOdds):
+    total = np.log(1.5 / len(IDS.groups()[0]))
+
+
+class Percent(EvenOdds):
+    total = 1.0
+
+
+class Excludes(EvenOdds):
+    nothing = np.inf
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "found"),
+    [
+        (EvenOdds, {"is_distribution": True}, ""),
+        (EchoModel, {}, ""),
+        (EvenOdds, {}, "False"),
+        (EchoModel, {"is_distribution": True}, "EchoModel"),
+        (TooMuch, {"is_distribution": True}, "1.5"),
+        (Percent, {"is_distribution": True}, "to 1.0"),
+        (Excludes, {"is_distribution": True}, "from -inf"),
+        (EvenOdds, {"is_distribution": True, "exact_at_full_width": True}, "a difference of"),
+    ],
+)
+def test_a_likelihood_must_be_one(model: Any, more: dict[str, Any], found: str) -> None:
+    class Restores(Proposes):
+        """Even odds."""
+
+        def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> GeneratorModel:
+            restored: GeneratorModel = self.model(state["order"])
+            return restored
+
+    cls = type("Spoilt", (Restores,), {"model": staticmethod(model), "__doc__": "Spoilt.", **more})
+    findings = check(cls)
+    assert [one.rule for one in findings] == ["likelihood is a distribution"] * bool(found)
+    assert all(found in one.found for one in findings)
 
 
 def test_a_state_that_forgets_is_found() -> None:

@@ -48,9 +48,9 @@ def one(results: Path) -> Path:
     return next(results.rglob("hashed_none*.json"))
 
 
-def edit(results: Path, change: Callable[[Json], None]) -> list[str]:
-    """What verify says of the record after `change`, the board left aside."""
-    path = one(results)
+def edit(results: Path, change: Callable[[Json], None], path: Path | None = None) -> list[str]:
+    """What verify says of a record after `change`, the board left aside."""
+    path = path or one(results)
     data = json.loads(path.read_text())
     change(data)
     path.write_text(json.dumps(data))
@@ -162,6 +162,25 @@ TAMPERED: dict[str, tuple[Callable[[Json], None], str]] = {
 def test_tampering_is_found(results: Path, kind: str) -> None:
     change, said = TAMPERED[kind]
     reasons = edit(results, change)
+    assert any(said in reason for reason in reasons), reasons
+
+
+BITS: dict[str, tuple[Callable[[Json], None], str]] = {
+    "the figure": (partial(nudge, "bits"), "bits is "),
+    "a user": (lambda d: repack(d, "millibits", lambda a: put(a, 0, a[0] + 1)), "bits is "),
+    "below 0": (lambda d: repack(d, "millibits", lambda a: put(a, 0, -1)), "for 8 users, from -1"),
+    "fewer users": (
+        lambda d: d["outcome"].update(millibits=Packed.of(np.ones(7)).model_dump()), "7 values of"),
+    "its interval": (lambda d: d["outcome"]["figures"]["bits"].update(low=9.0), "not one of these"),
+    "the users alone": (lambda d: d["outcome"]["figures"].pop("bits"), "or the other way round"),
+    "the figure alone": (lambda d: d["outcome"].pop("millibits"), "or the other way round"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BITS)
+def test_tampering_with_bits_is_found(results: Path, kind: str) -> None:
+    change, said = BITS[kind]
+    reasons = edit(results, change, next(results.rglob("item-id_none_bigram*.json")))
     assert any(said in reason for reason in reasons), reasons
 
 

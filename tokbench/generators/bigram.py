@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from tokbench.api import Generator, GeneratorModel, Runtime
-from tokbench.generators.popularity import Reals, padded, ranked, smoothed_counts
+from tokbench.generators.popularity import Reals, classes_of, padded, ranked, smoothed_counts
 from tokbench.types import Beams, Catalog, Codes, Histories, Ints, SemanticIds, Sequences
 
 
@@ -31,6 +32,7 @@ class Bigram(Generator):
     """
 
     name: ClassVar[str] = "bigram"
+    is_distribution = True
 
     def train(
         self,
@@ -51,13 +53,11 @@ class Bigram(Generator):
         item, follower = np.divmod(pairs, len(tuples))
         best_first = np.lexsort((place[follower], -counts, item))
         offsets = np.searchsorted(item, np.arange(len(ids) + 1))
-        return BigramModel(
-            tuples, weights, order, offsets, follower[best_first], counts[best_first]
-        )
+        return BigramModel(ids, weights, order, offsets, follower[best_first], counts[best_first])
 
     def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> BigramModel:
         """The table of transitions and the popularity behind it."""
-        return BigramModel(ids.groups()[0], **state)
+        return BigramModel(ids, **state)
 
 
 class BigramModel(GeneratorModel):
@@ -68,14 +68,15 @@ class BigramModel(GeneratorModel):
 
     def __init__(
         self,
-        tuples: Codes,
+        ids: SemanticIds,
         weights: Ints,
         order: Ints,
         offsets: Ints,
         followers: Ints,
         counts: Ints,
     ) -> None:
-        self.tuples, self.weights, self.order = tuples, weights, order
+        self.ids, self.weights, self.order = ids, weights, order
+        self.tuples, _, _ = ids.groups()
         self.offsets, self.followers, self.counts = offsets, followers, counts
 
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
@@ -83,6 +84,16 @@ class BigramModel(GeneratorModel):
         last, row_of_query = np.unique(self._last_items(histories), return_inverse=True)
         chosen, scores = self._best(last, min(width, len(self.tuples)))
         return padded(self.tuples, chosen[row_of_query], scores[row_of_query], width)
+
+    def log_likelihood(self, histories: Sequences, codes: Codes, *, runtime: Runtime) -> Reals:
+        """log P(tuple | last item), [Q]; -inf for a tuple that no item has."""
+        wanted, known = classes_of(self.ids, codes)
+        last, bounds = self._last_items(histories), np.append(self.offsets, self.offsets[-1])
+        shape = (len(self.offsets), len(self.tuples))  # the last row: what nothing follows
+        table = sparse.csr_array((self.counts, self.followers, bounds), shape=shape)
+        prior = self.weights[wanted] / self.weights.sum()
+        count, total = table[last, wanted], table.sum(axis=1)[last]
+        return np.where(known, np.log((count + prior) / (total + 1)), -np.inf)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The table and the popularity; the tuples follow from the codes."""

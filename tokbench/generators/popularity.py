@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.api import Generator, GeneratorModel, Runtime
+from tokbench.scoring.placement import name_groups
 from tokbench.types import Beams, Catalog, Codes, Histories, Ints, SemanticIds, Sequences
 
 Reals = NDArray[np.float64]
@@ -26,6 +27,7 @@ class Popularity(Generator):
     """
 
     name: ClassVar[str] = "popularity"
+    is_distribution = True
 
     def train(
         self,
@@ -38,18 +40,19 @@ class Popularity(Generator):
     ) -> PopularityModel:
         """Count the tuples of `histories.train`; validation is not read."""
         weights = smoothed_counts(histories.train, ids)
-        return PopularityModel(ids.groups()[0], weights, ranked(weights, seed))
+        return PopularityModel(ids, weights, ranked(weights, seed))
 
     def restore(self, state: Mapping[str, NDArray[Any]], ids: SemanticIds) -> PopularityModel:
         """The counts and their order."""
-        return PopularityModel(ids.groups()[0], state["weights"], state["order"])
+        return PopularityModel(ids, state["weights"], state["order"])
 
 
 class PopularityModel(GeneratorModel):
     """Tuples [G, M], their smoothed counts [G], and their order, most frequent first [G]."""
 
-    def __init__(self, tuples: Codes, weights: Ints, order: Ints) -> None:
-        self.tuples, self.weights, self.order = tuples, weights, order
+    def __init__(self, ids: SemanticIds, weights: Ints, order: Ints) -> None:
+        self.ids, self.weights, self.order = ids, weights, order
+        self.tuples, _, _ = ids.groups()
 
     def generate(self, histories: Sequences, *, width: int, runtime: Runtime) -> Beams:
         """The same row for each history."""
@@ -60,9 +63,22 @@ class PopularityModel(GeneratorModel):
             self.tuples, np.broadcast_to(best, rows), np.broadcast_to(scores, rows), width
         )
 
+    def log_likelihood(self, histories: Sequences, codes: Codes, *, runtime: Runtime) -> Reals:
+        """log of the share of the smoothed counts, [Q]; -inf for a tuple that no item has."""
+        wanted, known = classes_of(self.ids, codes)
+        return np.where(known, np.log(self.weights[wanted] / self.weights.sum()), -np.inf)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Counts and order; the tuples follow from the codes."""
         return {"weights": self.weights, "order": self.order}
+
+
+def classes_of(ids: SemanticIds, codes: Codes) -> tuple[Ints, NDArray[np.bool_]]:
+    """Which of the distinct tuples of `ids` each of `codes` [Q, M] is, and whether it is one (0
+    where not), [Q] each."""
+    member, found = name_groups(ids, codes)
+    known = found <= member.max()
+    return np.where(known, found, 0), known
 
 
 def smoothed_counts(train: Sequences, ids: SemanticIds) -> Ints:

@@ -7,17 +7,22 @@ G classes, M levels.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
 from tokbench.generators.network import NetworkGenerator, NetworkModel
-from tokbench.types import Beams, Ints, SemanticIds, Sequences
+from tokbench.generators.popularity import classes_of
+from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tokbench.nn.training.gradient import Examples
     from tokbench.nn.transformer.sasrec import MicroBatch
     from tokbench.nn.transformer.sasrec import SasRec as Network
@@ -33,6 +38,7 @@ class SasRec(NetworkGenerator["SasRecModel"]):
 
     name = "sasrec"
     version = 2
+    is_distribution = True
     citation = (
         "Kang & McAuley, Self-Attentive Sequential Recommendation, ICDM 2018; loss of Klenitskiy & "
         "Vasilev, Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?, RecSys 2023"
@@ -136,31 +142,55 @@ class SasRecModel(NetworkModel):
         Scores are log-probabilities over all tuples, with `own_last` lowered by OWN for the
         history's own. An empty history is allowed.
         """
+        best = min(width, len(self.tuples))
+        chosen = np.full((len(histories), width), -1, np.int64)
+        scores = np.full((len(histories), width), -np.inf, np.float32)
+        with runtime.progress.track("generate", total=len(histories)) as advance:
+            for part, logits in self._logits(histories, runtime.device):
+                score = logits.log_softmax(-1)
+                if self.config.own_last:
+                    score[self._own(histories, part)] -= OWN
+                found = score.topk(best)
+                chosen[part, :best] = found.indices.cpu()
+                scores[part, :best] = found.values.float().cpu()
+                advance(len(part))
+        return Beams(np.where(chosen[..., None] >= 0, self.tuples[chosen], -1), scores)
+
+    def log_likelihood(
+        self, histories: Sequences, codes: Codes, *, runtime: Runtime
+    ) -> NDArray[np.float64]:
+        """log p of a tuple [Q, M] after each history, natural, [Q]: the softmax over all distinct
+        tuples, -inf for others. `own_last` is a rule of proposing and does not enter."""
+        import torch
+
+        from tokbench.nn.transformer.loss import log_p_of
+
+        wanted, known = classes_of(self.ids, codes)
+        found = np.full(len(histories), -np.inf)
+        with runtime.progress.track("likelihood", total=len(histories)) as advance:
+            for part, logits in self._logits(histories, runtime.device):
+                labels = torch.from_numpy(wanted[part]).to(runtime.device)
+                found[part] = np.where(known[part], log_p_of(labels, logits).cpu(), -np.inf)
+                advance(len(part))
+        return found
+
+    def _logits(self, histories: Sequences, device: str) -> Iterator[tuple[Ints, Tensor]]:
+        """Histories of near length, and the score of each class after them [rows, G]."""
         import torch
 
         from tokbench.nn.transformer.windows import pack
 
-        network, classes = self.network.to(runtime.device).eval(), len(self.tuples)
-        best = min(width, classes)
-        chosen = np.full((len(histories), width), -1, np.int64)
-        scores = np.full((len(histories), width), -np.inf, np.float32)
+        network = self.network.to(device).eval()
         kept = np.minimum(histories.lengths, self.config.history_items)
-        rows_at_once = max(1, LOGITS // classes)
-        with runtime.progress.track("generate", total=len(histories)) as advance:
-            for group in pack(1 + kept, budget=PLACES, overhead=PLACES // 8):
-                for part in np.array_split(group, -(-len(group) // rows_at_once)):
-                    inputs = torch.from_numpy(self._inputs(histories, part, kept[part]))
-                    last = torch.from_numpy(kept[part])
-                    with torch.inference_mode():
-                        hidden = network(inputs.to(runtime.device))[range(len(part)), last]
-                        score = network.logits(hidden).log_softmax(-1)
-                        if self.config.own_last:
-                            score[self._own(histories, part)] -= OWN
-                        found = score.topk(best)
-                    chosen[part, :best] = found.indices.cpu()
-                    scores[part, :best] = found.values.float().cpu()
-                    advance(len(part))
-        return Beams(np.where(chosen[..., None] >= 0, self.tuples[chosen], -1), scores)
+        rows_at_once = max(1, LOGITS // len(self.tuples))
+        for group in pack(1 + kept, budget=PLACES, overhead=PLACES // 8):
+            for part in np.array_split(group, -(-len(group) // rows_at_once)):
+                inputs = torch.from_numpy(self._inputs(histories, part, kept[part]))
+                last = torch.from_numpy(kept[part])
+                with torch.no_grad():
+                    hidden = network(inputs.to(device))[range(len(part)), last]
+                    logits = network.logits(hidden)
+                yield part, logits
 
     def _inputs(self, histories: Sequences, rows: Ints, kept: Ints) -> Ints:
         """START and the classes of the last `kept` items, padded on the right with START."""

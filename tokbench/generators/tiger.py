@@ -7,7 +7,7 @@ out was found best, arXiv 2507.22224) and no end token, as every tuple has M cod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.generators.network import NetworkGenerator, NetworkModel
-from tokbench.types import Beams, Ints, SemanticIds, Sequences
+from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tokbench.nn.training.gradient import Examples
     from tokbench.nn.transformer.collator import MicroBatch
     from tokbench.nn.transformer.layers import Size
@@ -31,6 +33,7 @@ class Tiger(NetworkGenerator["TigerModel"]):
     name = "tiger"
     version = 1
     exact_at_full_width = True  # no prefix is ever pruned
+    is_distribution = True
     citation = "Rajput et al., Recommender Systems with Generative Retrieval, NeurIPS 2023"
     deviations = (
         "no user token; TIGER has 2,000 hashed ones, CoST does not say",
@@ -153,37 +156,68 @@ class TigerModel(NetworkModel):
         codes = np.where(rows[..., None] >= 0, self.tuples[rows], -1)
         return Beams(codes, scores)
 
+    def log_likelihood(
+        self, histories: Sequences, codes: Codes, *, runtime: Runtime
+    ) -> NDArray[np.float64]:
+        """log p of a tuple [Q, M] after each history, over the whole vocabulary, natural, [Q].
+
+        One pass, without dropout; the scores of `generate` are the same but for rounding.
+        """
+        import torch
+
+        from tokbench.nn.transformer.loss import log_likelihood
+
+        network, tokens = self.network.to(runtime.device).eval(), self.tokens(codes)
+        found = np.empty(len(histories))
+        with runtime.progress.track("likelihood", total=len(histories)) as advance:
+            for group, (read, allowed, length) in self._groups(histories, 1, runtime.device):
+                wanted = torch.from_numpy(tokens[group]).to(runtime.device)
+                with torch.inference_mode():
+                    memory = network.encode(read, allowed)
+                    found[group] = log_likelihood(network, wanted, memory, length).cpu()
+                advance(len(group))
+        return found
+
     def _search(
         self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
     ) -> tuple[Ints, NDArray[np.float32]]:
         """Rows of `tuples` and scores, [Q, width]; histories of near length go together."""
         import torch
 
-        from tokbench.nn.devices import on_cuda, tensor_cores
+        from tokbench.nn.devices import tensor_cores
         from tokbench.nn.transformer.beam import PrefixTree, search
+
+        tree = PrefixTree.of(self.tokens(self.tuples), device)
+        width_ = min(width, len(tree))
+        rows = np.full((len(histories), width), -1, np.int64)
+        scores = np.full((len(histories), width), -np.inf, np.float32)
+        self.network.eval()
+        for group, (tokens, allowed, length) in self._groups(histories, width_, device):
+            with torch.inference_mode(), tensor_cores(device):
+                memory = self.network.encode(tokens, allowed)
+                found, score = search(self.network, tree, memory, width_, length)
+            rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
+            advance(len(group))
+        return rows, scores
+
+    def _groups(
+        self, histories: Sequences, width: int, device: str
+    ) -> Iterator[tuple[Ints, tuple[Tensor, Tensor | None, Tensor | None]]]:
+        """Histories of near length, and what the encoder reads of them; each is to be continued by
+        `width` tuples."""
+        from tokbench.nn.devices import on_cuda
         from tokbench.nn.transformer.collator import Collator
         from tokbench.nn.transformer.windows import pack
 
         collator = Collator(
             histories.items, self.tokens(self.ids.codes), causal=self._causal, device=device
         )
-        tree = PrefixTree.of(self.tokens(self.tuples), device)
-        width_ = min(width, len(tree))
-        rows = np.full((len(histories), width), -1, np.int64)
-        scores = np.full((len(histories), width), -np.inf, np.float32)
         stop = histories.offsets[1:]
         kept = np.minimum(histories.lengths, self.config.history_items)
-        size = (1 + kept + width_) * self.ids.levels  # tokens of a query: history and beams
+        size = (1 + kept + width) * self.ids.levels  # tokens of a query: history and beams
         budget = SEARCH_TOKENS["cuda" if on_cuda(device) else "cpu"]
-        self.network.eval()
         for group in pack(size, budget=budget, overhead=budget // 8):
-            with torch.inference_mode(), tensor_cores(device):
-                tokens, allowed, length = collator.read(stop[group] - kept[group], stop[group])
-                memory = self.network.encode(tokens, allowed)
-                found, score = search(self.network, tree, memory, width_, length)
-            rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
-            advance(len(group))
-        return rows, scores
+            yield group, collator.read(stop[group] - kept[group], stop[group])
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """One window per target, or with a causal encoder one per run of targets."""

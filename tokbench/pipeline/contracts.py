@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tokbench.api import GeneratorModel
+from tokbench.api import GeneratorModel, Likelihood
 from tokbench.errors import ContractError
 from tokbench.scoring.placement import name_groups, repeated
 from tokbench.types import Beams, Floats, SemanticIds
+
+ROUNDING = 1e-4  # of float32 sums: so far above 0 a log-probability may lie
 
 
 def check_embeddings(found: object, texts: tuple[str, ...], name: str) -> Floats:
@@ -82,6 +85,34 @@ def check_beams(beams: object, queries: int, ids: SemanticIds, width: int, name:
             found=f"{beams.codes[row, place].tolist()} again in row {row}",
         )
     return beams
+
+
+def check_likelihood(model: GeneratorModel, name: str) -> Likelihood:
+    """The model, if it has `log_likelihood`."""
+    if not isinstance(model, Likelihood):
+        raise ContractError(
+            name,
+            expected="a model with log_likelihood",
+            found=described(model),
+            remedy="write it, or leave is_distribution False",
+        )
+    return model
+
+
+def check_log_likelihood(found: object, queries: int, name: str) -> NDArray[np.float64]:
+    """The log-probabilities [Q], at most 0, if every one is finite."""
+    if not (isinstance(found, np.ndarray) and found.shape == (queries,)):
+        raise ContractError(name, expected=f"an array [{queries}]", found=described(found))
+    wrong = np.flatnonzero(~np.isfinite(found) | (found > ROUNDING))
+    if len(wrong):
+        raise ContractError(
+            name,
+            expected="a positive probability of each target",
+            found=f"a log-probability of {found[wrong[0]]} in row {wrong[0]}, and {len(wrong)} "
+            f"such of {queries}",
+            remedy="smooth the distribution, or leave is_distribution False",
+        )
+    return np.minimum(found.astype(np.float64), 0.0)
 
 
 def described(value: object) -> str:

@@ -144,6 +144,7 @@ class Worker:
             beams=value["generate"],
             measures=value["measure"],
             searched=value.get("exhaust", {}),
+            likelihood=value.get("likelihood", {}),
             told=facts["tokenize"]["told"],
             digests={name: facts[name]["digest"] for name in CHAIN},
             curves={name: each["log"] for name, each in facts.items() if each["log"]},

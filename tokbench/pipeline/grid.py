@@ -49,6 +49,7 @@ def run_cells(
 ) -> list[Record]:
     """Run every cell that has no record yet; return the records of all of them, in their order.
 
+    Baselines that need times are left out where a dataset has none (`DataCache.served`).
     A cell that fails becomes a failed record and the grid goes on; errors in a dataset's files are
     raised before any cell starts. With `jobs` above 1 so many processes work at once, each with
     `threads` threads (by default the cores divided by the jobs). The numbers are those of a run in
@@ -57,8 +58,7 @@ def run_cells(
     """
     callbacks = callbacks or Callbacks()
     data = DataCache(context.runtime())
-    for cell in cells:
-        data.of(cell)  # a fault in a file shows before anything runs
+    cells = data.served(cells)  # a fault in a file shows before anything runs
     records: dict[str, Record] = {}
     for cell in cells:
         record = find_record(context.results, cell.spec)

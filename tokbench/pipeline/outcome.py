@@ -29,6 +29,7 @@ class Made(NamedTuple):
     measures: dict[str, float]  # intrinsic figures of `raw`
     told: dict[str, float]  # `parameters` and decoder figures, where the tokenizer tells
     searched: Arrays  # beam against exhaustive search, [S] each
+    likelihood: Arrays  # log_p [Q], where the generator is a distribution
     digests: dict[str, str]
     curves: dict[str, list[dict[str, float]]]
 
@@ -46,13 +47,16 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
     figures |= {name: value for name, value in made.told.items() if name != "parameters"}
     facts = query_facts(dataset, split) | {"shared_prefix": longest}
     frequency = np.sort(item_frequency(dataset, split))[::-1]
+    millibits = pack_millibits(made.likelihood)
+    bits = {} if millibits is None else {"bits": millibits.array() / 1000}
     return Outcome(
         users=len(test),
         items=len(dataset.item_ids),
         interactions=len(dataset.interactions.items),
         digests={"dataset": dataset.digest(), "split": split.digest(), **made.digests},
         figures=figures_of(figures, intervals_of(figures))
-        | figures_of(made.searched, intervals_of(made.searched)),
+        | figures_of(made.searched, intervals_of(made.searched))
+        | figures_of(bits, intervals_of(bits)),
         placement=pack_placement(placement),
         codes=Packed.of(ids.codes),
         level_sizes=ids.level_sizes,
@@ -61,6 +65,7 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
         queries={name: Packed.of(values) for name, values in facts.items()},
         item_frequency=Packed.of(frequency),
         sizes=sizes_of(made, split),
+        millibits=millibits,
     )
 
 
@@ -74,6 +79,13 @@ def sizes_of(made: Made, split: Split) -> dict[str, int]:
     if "parameters" in made.told:
         sizes["tokenizer_parameters"] = int(made.told["parameters"])
     return sizes
+
+
+def pack_millibits(likelihood: Arrays) -> Packed | None:
+    """-log2 of the targets' probabilities in thousandths, [Q]; None without a distribution."""
+    if not likelihood:
+        return None
+    return Packed.of(np.rint(likelihood["log_p"] * (-1000 / np.log(2))))
 
 
 def raw_collisions(ids: SemanticIds) -> dict[str, float]:

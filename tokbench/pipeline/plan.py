@@ -40,7 +40,7 @@ def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:
     to do.
     """
     data, planned = DataCache(context.runtime()), []
-    for cell in cells:
+    for cell in data.served(cells):
         progress = find_stages(cell, context, data)
         planned.append(
             PlannedCell(

@@ -1,7 +1,8 @@
 """The pipeline as a table: `STAGES`, at the end of this file, and the pure function of each stage.
 
     texts, encoder -> embed -> catalog -> tokenize -> address -> train -> generate
-                                              '-> measure                    '-> exhaust
+                                              '-> measure           |        '-> exhaust
+                                                                    '-> likelihood
 
 Stages receive component instances and values; where a value is kept, which process computes it and
 how long it takes is the business of tokbench/pipeline/executor.py. What comes before (load, split)
@@ -25,6 +26,8 @@ from tokbench.pipeline.contracts import (
     check_beams,
     check_embeddings,
     check_ids,
+    check_likelihood,
+    check_log_likelihood,
     check_model,
     described,
 )
@@ -133,6 +136,24 @@ def generate(
     return check_beams(beams, len(histories), ids, width, f"model {type(model).__name__!r}")
 
 
+def likelihood(
+    generator: Generator, state: Arrays, ids: SemanticIds, queries: Queries, runtime: Runtime
+) -> Arrays:
+    """`log_p` [Q]: natural log of each target item's probability, its tuple's shared evenly among
+    the items that have it.
+
+    Only for generators that say `is_distribution`; one that gives a target no probability is named
+    in a ContractError.
+    """
+    name = f"generator {generator.name!r}"
+    model = check_likelihood(generator.restore(state, ids), name)
+    codes = ids.codes[queries.targets]
+    found = model.log_likelihood(queries.histories, codes, runtime=runtime)
+    _, member, sizes = ids.groups()
+    shared = np.log(sizes[member[queries.targets]])
+    return {"log_p": check_log_likelihood(found, len(queries), name) - shared}
+
+
 def measure(
     ids: SemanticIds,
     embeddings: Floats,
@@ -156,7 +177,8 @@ def exhaust(
     runtime: Runtime,
 ) -> Arrays:
     """The beams of a sample of queries against a search of all tuples (scoring/decoding.py): arrays
-    [S] by name, none where the catalogue is too large.
+    [S] by name, none where the catalogue is too large. For a distribution also
+    `decoding/valid_mass`, the probability that it gives to the tuples that exist.
 
     Only for generators that say `exact_at_full_width`; one that then leaves tuples out is named in
     a ContractError.
@@ -176,7 +198,10 @@ def exhaust(
             remedy="leave exact_at_full_width False",
         )
     some = Beams(beams.codes[rows], beams.scores[rows])
-    return decoding.against_exhaustive(some, exact, ids, queries.targets[rows])
+    figures = decoding.against_exhaustive(some, exact, ids, queries.targets[rows])
+    if generator.is_distribution:
+        figures["decoding/valid_mass"] = decoding.valid_mass(exact)
+    return figures
 
 
 @dataclass(frozen=True)
@@ -218,7 +243,10 @@ STAGES = (
           generate, files.write_beams, files.read_beams),
     Stage("measure",  1, ("tokenize", "embed", "categories", "training_rows"),
           measure, files.write_figures, files.read_figures),
-    Stage("exhaust",  1, ("generator", "train", "address", "generate", "test"),
+    Stage("likelihood", 1, ("generator", "train", "address", "test"),
+          likelihood, files.write_arrays, files.read_arrays,
+          only_for=lambda generator: generator.is_distribution),
+    Stage("exhaust",  2, ("generator", "train", "address", "generate", "test"),
           exhaust, files.write_arrays, files.read_arrays,
           only_for=lambda generator: generator.exact_at_full_width),
 )

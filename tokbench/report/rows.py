@@ -10,7 +10,7 @@ import numpy as np
 from tokbench.report.difference import Interval
 from tokbench.report.outcomes import HEADLINE, Methods
 from tokbench.schema.record import Record
-from tokbench.schema.run_spec import is_baseline
+from tokbench.schema.run_spec import DIAGNOSTICS, is_baseline
 from tokbench.stats.seeds import sd_by_axis
 
 USERS_ONLY = "users only"  # remark of a row whose interval does not cover training runs
@@ -52,6 +52,11 @@ class Row:
     def is_baseline(self) -> bool:
         """What a tokenizer has to beat: a baseline's generator over item ids."""
         return is_baseline(self.tokenizer, self.generator)
+
+    @property
+    def is_diagnostic(self) -> bool:
+        """Its generator is told what no method is told."""
+        return self.generator in DIAGNOSTICS
 
     @property
     def hits(self) -> float:
@@ -110,12 +115,14 @@ def remarks(rows: Sequence[Row], methods: Methods) -> list[str]:
     """On where each row stands, whose code it is, or how badly it was trained."""
     earlier = _earlier_code(rows)
     covered = [sample.covers_runs for sample in methods.samples(HEADLINE).values()]
-    floors = (n for n, row in enumerate(rows) if row.is_baseline and covered[n])
+    fair = (n for n, row in enumerate(rows) if row.is_baseline and not row.is_diagnostic)
+    floors = (n for n in fair if covered[n])
     floor = next(floors, None)  # the best of which all is known: rows fall
     found = []
     for n, row in enumerate(rows):
         said = [] if all(run.provenance.public for run in row.runs) else ["unpublished plugin"]
         said += [f"earlier code: {earlier[row.method]}"] if row.method in earlier else []
+        said += ["diagnostic: knows when the target comes"] if row.is_diagnostic else []
         if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
             said.append("never better than at its first validation")
         if not covered[n]:

@@ -87,6 +87,9 @@ class Outcome(_Closed):
     queries: dict[str, Packed] | None = None  # QUERY_FACTS, [Q] each
     item_frequency: Packed | None = None  # [N] training interactions of the items, falling
     sizes: dict[str, int] | None = None  # SIZES, those that are known
+    # [Q] -log2 p(target item | history) in thousandths of a bit; None too where the generator is no
+    # distribution. Integers take half the room of floats here, and are as exact as anybody needs.
+    millibits: Packed | None = None
 
     def read_placement(self) -> Placement:
         """The per-user integers from which every leave-one-out metric follows."""
@@ -110,6 +113,10 @@ class Outcome(_Closed):
         if self.queries is None:
             return None
         return {name: packed.array() for name, packed in self.queries.items()}
+
+    def read_bits(self) -> NDArray[np.float64] | None:
+        """-log2 of the probability of every target item, [Q]; None without a distribution."""
+        return None if self.millibits is None else self.millibits.array() / 1000
 
 
 class Cost(_Closed):

@@ -14,7 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 # Generators that stand on every board, over item ids.
 BASELINE_TOKENIZER = "item-id"
-BASELINES = ("popularity", "bigram", "item-item", "content-neighbours", "sasrec")
+BASELINES = (
+    "popularity", "recent-popularity", "query-time-popularity", "bigram", "item-item",
+    "content-neighbours", "sasrec",
+)  # fmt: skip
+DIAGNOSTICS = ("query-time-popularity",)  # told what no method is told: never the best baseline
 TRAINED_BASELINES = ("sasrec",)  # of these, what training by chance makes vary: run at every seed
 SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tokbench.api import GeneratorModel
+from tokbench.api import Generator, GeneratorModel, Likelihood
 from tokbench.pipeline import stages
-from tokbench.pipeline.contracts import check_beams, check_model
+from tokbench.pipeline.contracts import ROUNDING, check_beams, check_likelihood, check_model
 from tokbench.pipeline.files import read_weights, write_weights
 from tokbench.testing import worlds
 from tokbench.testing.subject import Rule, Subject
@@ -24,6 +24,7 @@ DATASET = worlds.dataset(ITEMS)
 SPLIT = stages.split(DATASET, "leave-one-out")
 CATALOG = stages.catalog(DATASET, worlds.embeddings(ITEMS), None)
 IDS = worlds.codes(ITEMS)
+HISTORIES = Sequences.of([[], [3, 19], [5, 21, 38, 53]])
 
 
 def beams_are_valid(subject: Subject) -> str:
@@ -63,8 +64,7 @@ def state_restores_the_model(subject: Subject) -> str:
 
 def empty_history(subject: Subject) -> str:
     """A query without any history gets beams too."""
-    histories = Sequences.of([[], [3, 19], []])
-    beams = _beams(subject, _trained(subject), histories=histories)
+    beams = _beams(subject, _trained(subject), histories=HISTORIES)
     _require_valid(subject, beams)
     filled = (beams.codes[:, :1] >= 0).all(axis=(1, 2))  # padding stands at the end of a row
     subject.require(
@@ -74,6 +74,51 @@ def empty_history(subject: Subject) -> str:
         remedy="fall back on what is popular, or on the model's prior",
     )
     return ""
+
+
+def likelihood_is_a_distribution(subject: Subject) -> str:
+    """Log-probabilities of items are finite and at most 0, those of all tuples sum to 1 at most,
+    and where beams at full width are exact, their scores are the same."""
+    model, generator = _trained(subject), subject.build()
+    assert isinstance(generator, Generator)
+    if not generator.is_distribution:
+        subject.require(
+            not isinstance(model, Likelihood),
+            expected="is_distribution = True of a generator whose model has log_likelihood",
+            found="False",
+            remedy="set it in the class, or name the method otherwise",
+        )
+        return "no distribution: a run has no bits per item"
+    tuples = len(IDS.groups()[0])
+    beams = _beams(subject, model, width=tuples, histories=HISTORIES)
+    codes = np.tile(IDS.groups()[0], (len(HISTORIES), 1))
+    repeated = Sequences.of([HISTORIES[row // tuples] for row in range(len(codes))])
+    found = check_likelihood(model, subject.name).log_likelihood(
+        repeated, codes, runtime=subject.runtime
+    )
+    subject.require(
+        bool(np.isfinite(found).all() and (found <= ROUNDING).all()),
+        expected="finite log-probabilities, at most 0",
+        found=f"from {found.min()} to {found.max()}",
+        remedy="smooth the distribution, and take the natural logarithm",
+    )
+    mass = np.exp(found).reshape(-1, tuples).sum(axis=1)
+    subject.require(
+        bool((mass <= 1 + ROUNDING).all()),
+        expected="probabilities that sum to 1 at most",
+        found=f"{mass.max():.4f} over the {tuples} tuples that exist",
+        remedy="normalise over all that the model could write",
+    )
+    if generator.exact_at_full_width:
+        ranked = -np.sort(-found.reshape(-1, tuples), axis=1)
+        off = float(np.abs(ranked - beams.scores).max())
+        subject.require(
+            off <= ROUNDING,
+            expected="log-probabilities that are the scores of the beams",
+            found=f"a difference of {off}",
+            remedy="leave dropout, smoothing and temperature out of both, or of neither",
+        )
+    return f"{mass.min():.3f} to {mass.max():.3f} of the probability is on tuples that exist"
 
 
 def inputs_unmodified(subject: Subject) -> str:
@@ -90,6 +135,7 @@ RULES: tuple[Rule, ...] = (
     same_seed_same_beams,
     state_restores_the_model,
     empty_history,
+    likelihood_is_a_distribution,
     inputs_unmodified,
 )
 

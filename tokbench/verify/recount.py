@@ -39,6 +39,11 @@ def leave_one_out(placement: Placement) -> Iterator[tuple[str, float, float]]:
         yield name, *_mean_and_error(credits)
 
 
+def bits(millibits: list[int]) -> tuple[float, float]:
+    """(mean over users, standard error) of the bits per item."""
+    return _mean_and_error([(value / 1000, n) for value, n in Counter(millibits).items()])
+
+
 def _discount(rank: int) -> float:
     return 1.0 / math.log2(rank + 1)
 

@@ -151,6 +151,7 @@ def _figure_reasons(outcome: Outcome, ids: SemanticIds, placement: Placement) ->
         if not abs(figure.value - mean) <= EXACT:
             yield f"{name} is {figure.value!r}, its users say {mean!r}"
         yield from _interval_reasons(name, (figure.low, figure.high), mean, error, outcome.users)
+    yield from _bits_reasons(outcome)
     counted = recount.collisions(ids)
     if outcome.digests.get("tokenize") == outcome.digests.get("address"):
         counted |= {f"raw/{n}": counted[n] for n in ("duplicate_rate", "items_in_collision")}
@@ -165,6 +166,22 @@ def _figure_reasons(outcome: Outcome, ids: SemanticIds, placement: Placement) ->
     for name in sorted(set(outcome.figures) - known):
         if name.startswith(("recall@", "ndcg@")):
             yield f"{name} cannot be checked: no such cutoff or tie rule"
+
+
+def _bits_reasons(outcome: Outcome) -> Iterator[str]:
+    figure = outcome.figures.get("bits")
+    if figure is None or outcome.millibits is None:
+        if figure is not None or outcome.millibits is not None:
+            yield "bits per item without the bits of each user, or the other way round"
+        return
+    users = outcome.millibits.array().tolist()
+    if len(users) != outcome.users or min(users) < 0:
+        yield f"{len(users)} values of bits for {outcome.users} users, from {min(users)}"
+        return
+    mean, error = recount.bits(users)
+    if not abs(figure.value - mean) <= EXACT * max(1.0, mean):
+        yield f"bits is {figure.value!r}, its users say {mean!r}"
+    yield from _interval_reasons("bits", (figure.low, figure.high), mean, error, outcome.users)
 
 
 def _interval_reasons(

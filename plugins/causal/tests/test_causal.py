@@ -210,6 +210,25 @@ def test_beams_are_distinct_existing_codes_padded_past_the_catalogue(model: Caus
         assert (np.diff(scores[:ITEMS]) <= 0).all()
 
 
+def test_the_likelihood_is_a_distribution_and_the_scores_of_beams(model: CausalModel) -> None:
+    """Summed over every triple of the 13 tokens, and compared with the search's steps."""
+    _, _, ids = toy()
+    rows = [[], [4], [3, 19, 7, 2]]
+    every = np.stack(np.unravel_index(np.arange(13**3), (13, 13, 13)), axis=1)
+    for row in rows:
+        codes = (every - model.base).astype(np.int32)
+        found = model.log_likelihood(Sequences.of([row] * 13**3), codes, runtime=Runtime())
+        assert np.exp(found).sum() == pytest.approx(1, abs=1e-6)
+    beams = model.generate(Sequences.of(rows), width=ITEMS, runtime=Runtime())
+    for place in (0, 7, ITEMS - 1):
+        codes = beams.codes[:, place]
+        found = model.log_likelihood(Sequences.of(rows), codes, runtime=Runtime())
+        np.testing.assert_allclose(found, beams.scores[:, place], atol=1e-4)
+        again = Causal.of(**SMALL).restore(model.state(), ids)
+        same = again.log_likelihood(Sequences.of(rows), codes, runtime=Runtime())
+        assert np.array_equal(found, same)
+
+
 def test_items_that_share_a_tuple_are_one_beam() -> None:
     catalog, histories, ids = toy()
     codes: NDArray[np.int32] = ids.codes.copy()

@@ -8,7 +8,7 @@ differ in the shape of the network and in little else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokbench import hookimpl, option
 from tokbench.api import Generator, Runtime, batches
 from tokbench.generators.network import NetworkGenerator, NetworkModel
-from tokbench.types import Beams, Ints, SemanticIds, Sequences
+from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing generators stays fast
     from tokbench.nn.training import Examples
@@ -34,6 +34,8 @@ class Causal(NetworkGenerator["CausalModel"]):
     """Decoder-only over semantic IDs, trained on every position in one pass."""
 
     name = "causal"
+    exact_at_full_width = True  # no prefix is ever pruned
+    is_distribution = True
     citation = "Zheng et al., LC-Rec, ICDE 2024, arXiv 2311.09049 (a decoder over semantic ids)"
     deviations = (
         "trained from scratch on codes alone: LC-Rec tunes a language model that reads text too",
@@ -122,10 +124,11 @@ class CausalModel(NetworkModel):
         from tokbench_causal.network import Network
 
         self.config, self.ids, self.start = config, ids, START
-        base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])  # level m's code 0 as a token
-        self.tokens: Ints = ids.codes.astype(np.int64) + base  # [N, M]
+        # level m's code 0 as a token
+        self.base = START + 1 + np.cumsum([0, *ids.level_sizes[:-1]])
+        self.tokens: Ints = ids.codes.astype(np.int64) + self.base  # [N, M]
         self.tuples, _, _ = ids.groups()
-        self.tuple_tokens: Ints = self.tuples.astype(np.int64) + base
+        self.tuple_tokens: Ints = self.tuples.astype(np.int64) + self.base
         size = Size(
             vocabulary=1 + sum(ids.level_sizes),
             d_model=config.d_model,
@@ -148,6 +151,29 @@ class CausalModel(NetworkModel):
             rows, scores = self._search(histories, width, runtime.device, advance)
         return Beams(np.where(rows[..., None] >= 0, self.tuples[rows], -1), scores)
 
+    def log_likelihood(
+        self, histories: Sequences, codes: Codes, *, runtime: Runtime
+    ) -> NDArray[np.float64]:
+        """log p of a tuple [Q, M] after each history, over the whole vocabulary, natural, [Q].
+
+        One pass, without dropout; the scores of `generate` are the same but for rounding.
+        """
+        import torch
+
+        from tokbench_causal.network import log_likelihood
+
+        network, wanted = self.network.to(runtime.device).eval(), codes.astype(np.int64) + self.base
+        found = np.empty(len(histories))
+        with runtime.progress.track("likelihood", total=len(histories)) as advance:
+            for group, read in self._groups(histories, 1, runtime.device):
+                tokens = np.concatenate([read, wanted[group]], axis=1)
+                log_p = log_likelihood(
+                    network, torch.from_numpy(tokens).to(runtime.device), self.ids.levels
+                )
+                found[group] = log_p.cpu()
+                advance(len(group))
+        return found
+
     def _search(
         self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
     ) -> tuple[Ints, NDArray[np.float32]]:
@@ -162,24 +188,26 @@ class CausalModel(NetworkModel):
         width_ = min(width, len(tree))
         rows = np.full((len(histories), width), -1, np.int64)
         scores = np.full((len(histories), width), -np.inf, np.float32)
+        self.network.eval()
+        for group, tokens in self._groups(histories, width_, device):
+            found, score = search(self.network, tree, torch.from_numpy(tokens).to(device), width_)
+            rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
+            advance(len(group))
+        return rows, scores
+
+    def _groups(self, histories: Sequences, width: int, device: str) -> Iterator[tuple[Ints, Ints]]:
+        """Histories of one length as tokens [rows, S], each to be continued by `width` tuples."""
         kept = np.minimum(histories.lengths, self.config.history_items)
         budget = SEARCH_TOKENS["cpu" if device == "cpu" else "cuda"]
-        self.network.eval()
         for length in np.unique(kept):
             queries = np.flatnonzero(kept == length)
-            most = max(1, budget // ((1 + int(length) + width_) * self.ids.levels))
+            most = max(1, budget // ((1 + int(length) + width) * self.ids.levels))
             for block in batches(len(queries), most):
                 group = queries[block]
                 ends = histories.offsets[group + 1][:, None]
                 items = histories.items[ends - length + np.arange(length)]
                 read = self.tokens[items].reshape(len(group), -1)
-                tokens = np.insert(read, 0, self.start, axis=1)
-                found, score = search(
-                    self.network, tree, torch.from_numpy(tokens).to(device), width_
-                )
-                rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
-                advance(len(group))
-        return rows, scores
+                yield group, np.insert(read, 0, self.start, axis=1)
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once."""

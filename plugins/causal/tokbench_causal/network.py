@@ -130,6 +130,15 @@ def search(network: Network, tree: PrefixTree, tokens: Tensor, width: int) -> tu
     return F.pad(node, missing, value=-1), F.pad(score, missing, value=-math.inf)
 
 
+@torch.inference_mode()
+def log_likelihood(network: Network, tokens: Tensor, last: int) -> Tensor:
+    """log p of the `last` tokens of each sequence [B, S] after those before, over the whole
+    vocabulary: float64 [B], natural, one pass."""
+    logits = network.logits(network(tokens[:, :-1])[:, -last:])
+    log_p = logits.double().log_softmax(-1)
+    return log_p.gather(2, tokens[:, -last:].unsqueeze(-1)).sum((1, 2))
+
+
 def reorder_cache(past: Past, parent: Tensor) -> Past:
     """Keys and values [B, H, W_old, length, d_head] of the parents [B, W] of the chosen beams."""
     row = torch.arange(len(parent), device=parent.device)[:, None]

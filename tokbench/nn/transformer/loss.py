@@ -1,4 +1,4 @@
-"""The loss of the encoder-decoder on a micro-batch.
+"""The loss of the encoder-decoder on a micro-batch, and the likelihood of single targets.
 
 Axes: B windows of the micro-batch, T targets, M levels, V vocabulary.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tokbench.nn.devices import bias_learning_attention, on_cuda
 from tokbench.nn.transformer.collator import IGNORED, MicroBatch
-from tokbench.nn.transformer.t5 import Transformer
+from tokbench.nn.transformer.t5 import START, Transformer
 
 
 def summed_loss(model: Transformer, batch: MicroBatch, *, smoothing: float = 0.0) -> Tensor:
@@ -32,3 +32,19 @@ def summed_loss(model: Transformer, batch: MicroBatch, *, smoothing: float = 0.0
             reduction="sum",
             label_smoothing=smoothing,
         )
+
+
+def log_likelihood(
+    model: Transformer, tokens: Tensor, memory: Tensor, memory_length: Tensor | None
+) -> Tensor:
+    """log p of the tokens [B, M] after each memory [B, S, d_model], over the whole vocabulary:
+    float64 [B], natural. All of a target's tokens are read at once, as in training."""
+    shifted = F.pad(tokens[:, :-1], (1, 0), value=START).unsqueeze(1)
+    hidden = model.decode(shifted, memory, memory_length)[:, 0]
+    return log_p_of(tokens, model.logits(hidden)).sum(1)
+
+
+def log_p_of(labels: Tensor, logits: Tensor) -> Tensor:
+    """log softmax of the labels [...] in logits [..., V]: float64 [...]."""
+    log_p = logits.double().log_softmax(-1)
+    return log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)

@@ -59,7 +59,7 @@ class BoardView:
     @property
     def floor(self) -> RowView | None:
         """The best baseline."""
-        return next((view for view in self.rows if view.row.is_baseline), None)
+        return next((v for v in self.rows if v.row.is_baseline and not v.row.is_diagnostic), None)
 
     @property
     def families(self) -> list[str]:
