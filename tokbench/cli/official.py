@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tokbench.ingest.official.recipe import Recipe
+    from tokbench.ingest.official.recipe import DataRecipe
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -76,7 +76,7 @@ def recipes_command(name: str, raw: Path | None, best: int) -> None:
     print_candidates(found[:best], official(name), total=len(found))
 
 
-def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
+def _recipe(recipe: DataRecipe, changes: tuple[str, ...]) -> DataRecipe:
     """The recipe with `recipe.option=value` changes made."""
     from pydantic import ValidationError
 

@@ -98,7 +98,6 @@ def inputs_are_files(subject: Subject) -> str:
     return f"{len(paths)} files"
 
 
-
 def _loaded(subject: Subject) -> Dataset:
     data: Dataset = subject.once("loaded", lambda: subject.build().load(runtime=subject.runtime))
     return data

@@ -74,7 +74,6 @@ def single_text(subject: Subject) -> str:
     return ""
 
 
-
 def _standard(subject: Subject) -> Floats:
     encoder = subject.build()
     encode = encoder.encode

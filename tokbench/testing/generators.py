@@ -80,7 +80,6 @@ def inputs_unmodified(subject: Subject) -> None:
     subject.require_unchanged(before, *inputs)
 
 
-
 def _train(subject: Subject) -> GeneratorModel:
     generator = subject.build()
     model = generator.train(CATALOG, SPLIT.histories, IDS, seed=0, runtime=subject.runtime)

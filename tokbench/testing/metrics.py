@@ -74,7 +74,6 @@ def inputs_unmodified(subject: Subject) -> None:
     subject.require_unchanged(before, SOME, IDS, EMBEDDINGS)
 
 
-
 def _score(subject: Subject, placement: Placement) -> dict[str, Score]:
     found: dict[str, Score] = subject.build().score(placement, IDS, EMBEDDINGS)
     return found

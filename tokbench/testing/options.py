@@ -73,4 +73,3 @@ def presets_are_valid(subject: Subject) -> str:
             remedy="name what the preset changes, or leave it out",
         )
     return ", ".join(subject.cls.presets)
-

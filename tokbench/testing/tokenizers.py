@@ -167,7 +167,6 @@ def no_held_out_data(subject: Subject) -> str:
     return "reads training interactions" if asks else "reads no interactions"
 
 
-
 def _uses_interactions(subject: Subject) -> bool:
     return bool(subject.cls.uses_interactions)  # type: ignore[attr-defined]
 

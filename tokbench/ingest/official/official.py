@@ -13,7 +13,7 @@ from typing import Literal
 
 from tokbench.errors import UnknownComponentError, listed
 from tokbench.ingest.download import RawFile
-from tokbench.ingest.official.recipe import Published, Recipe
+from tokbench.ingest.official.recipe import DataRecipe, Published
 
 RECODATASETS = "https://recodatasets.z20.web.core.windows.net/newsrec"
 HUB = "https://huggingface.co/datasets"
@@ -36,9 +36,11 @@ class Official:
 
     name: str
     sources: Mapping[str, Source]
-    recipe: Recipe  # the reading closest to the text of the source; not claimed to be the author's
+    recipe: (
+        DataRecipe  # the reading closest to the text of the source; not claimed to be the author's
+    )
     published: Published
-    grid: Sequence[Recipe] = field(default_factory=tuple)
+    grid: Sequence[DataRecipe] = field(default_factory=tuple)
 
 
 def official(name: str) -> Official:
@@ -97,7 +99,7 @@ OFFICE_SOURCES = {
     "2023": _amazon_2023("Office_Products"),
 }
 MIND_GRID = tuple(
-    Recipe.model_validate(
+    DataRecipe.model_validate(
         {"source": source, "stream": stream, "item_users": item_users, "shortest": 15}
         | {"longest": 70, "too_long": too_long, "fixpoint": fixpoint}
     )
@@ -111,9 +113,9 @@ MIND_GRID = tuple(
 )
 
 
-def _office_grid(shortest: int, longest: int) -> tuple[Recipe, ...]:
+def _office_grid(shortest: int, longest: int) -> tuple[DataRecipe, ...]:
     return tuple(
-        Recipe.model_validate(
+        DataRecipe.model_validate(
             {"source": source, "text": text, "repeats": repeats, "item_users": item_users}
             | {"shortest": shortest, "longest": longest, "too_long": too_long}
         )
@@ -125,7 +127,7 @@ def _office_grid(shortest: int, longest: int) -> tuple[Recipe, ...]:
 
 def _five_core(name: str, category: str, published: Published) -> Official:
     source = _amazon_2014("reviews_{}_5.json.gz", category)
-    recipe = Recipe(source="2014-5core", text="any")
+    recipe = DataRecipe(source="2014-5core", text="any")
     return Official(name, {"2014-5core": source}, recipe, published, (recipe,))
 
 
@@ -137,21 +139,21 @@ DATASETS = {
         Official(
             "mind",
             MIND_SOURCES,
-            Recipe(source="small-train", item_users=15, shortest=15, longest=70),
+            DataRecipe(source="small-train", item_users=15, shortest=15, longest=70),
             Published(PAPER, 29_207, 12_251, 25.06, shortest=15, longest=70, median=22),
             MIND_GRID,
         ),
         Official(
             "office-s",
             OFFICE_SOURCES,
-            Recipe(source="2014", shortest=10, longest=20, too_long="drop"),
+            DataRecipe(source="2014", shortest=10, longest=20, too_long="drop"),
             Published(PAPER, 2_868, 14_618, 13.21, shortest=10, longest=20, median=12),
             _office_grid(10, 20),
         ),
         Official(
             "office-l",
             OFFICE_SOURCES,
-            Recipe(source="2014", shortest=5, longest=50),
+            DataRecipe(source="2014", shortest=5, longest=50),
             Published(PAPER, 16_696, 37_347, 8.38, shortest=5, longest=50, median=12),
             _office_grid(5, 50),
         ),
