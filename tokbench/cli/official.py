@@ -85,10 +85,9 @@ def _recipe(recipe: DataRecipe, changes: tuple[str, ...]) -> DataRecipe:
         target, equals, value = change.partition("=")
         option = target.removeprefix("recipe.")
         if not equals or option not in options:
-            raise click.BadParameter(
-                f"{change!r}: write it as recipe.OPTION=VALUE; options: {', '.join(options)}",
-                param_hint="--set",
-            )
+            wrong = f"no option {option!r}" if equals else "write it as recipe.OPTION=VALUE"
+            text = f"{change!r}: {wrong}; options: {', '.join(options)}"
+            raise click.BadParameter(text, param_hint="--set")
         options[option] = value
     try:
         return type(recipe).model_validate(options)

@@ -20,6 +20,7 @@ HUB = "https://huggingface.co/datasets"
 SNAP = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data"
 UCSD_MIRROR = "https://datarepo.eng.ucsd.edu/mcauley_group/data"
+Release = Literal["mind", "2014", "2018", "2023"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Source:
     """One reading of the raw files: for MIND its parts, for Amazon events and then metadata."""
 
     files: tuple[RawFile, ...]
-    release: Literal["mind", "2014", "2018", "2023"]
+    release: Release
 
 
 @dataclass(frozen=True)
@@ -52,38 +53,34 @@ def official(name: str) -> Official:
     return DATASETS[name]
 
 
+def _source(release: Release, paths: Sequence[str], *hosts: str) -> Source:
+    """The files at `paths` of each host, the best host first."""
+    files = [
+        RawFile(path.rpartition("/")[2], tuple(f"{host}/{path}" for host in hosts))
+        for path in paths
+    ]
+    return Source(tuple(files), release)
+
+
 def _mind(*parts: str) -> Source:
-    names = [f"MIND{part}.zip" for part in parts]
-    mirrors = (RECODATASETS, f"{HUB}/Recommenders/MIND/resolve/main")
-    files = [RawFile(name, tuple(f"{host}/{name}" for host in mirrors)) for name in names]
-    return Source(tuple(files), "mind")
+    paths = [f"MIND{part}.zip" for part in parts]
+    return _source("mind", paths, RECODATASETS, f"{HUB}/Recommenders/MIND/resolve/main")
 
 
 def _amazon_2014(events: str, category: str) -> Source:
     """`events`: file name pattern of the ratings or of the reviews."""
-    names = (events.format(category), f"meta_{category}.json.gz")
-    mirrors = (SNAP, f"{UCSD}/amazon/categoryFiles")
-    files = [RawFile(name, tuple(f"{host}/{name}" for host in mirrors)) for name in names]
-    return Source(tuple(files), "2014")
+    paths = (events.format(category), f"meta_{category}.json.gz")
+    return _source("2014", paths, SNAP, f"{UCSD}/amazon/categoryFiles")
 
 
 def _amazon_2018(category: str) -> Source:
     paths = (f"categoryFilesSmall/{category}.csv", f"metaFiles2/meta_{category}.json.gz")
-    hosts = (f"{UCSD}/amazon_v2", f"{UCSD_MIRROR}/amazon_v2")
-    return Source(tuple(_hosted(path, hosts) for path in paths), "2018")
+    return _source("2018", paths, f"{UCSD}/amazon_v2", f"{UCSD_MIRROR}/amazon_v2")
 
 
 def _amazon_2023(category: str) -> Source:
-    paths = (
-        f"review_categories/{category}.jsonl.gz",
-        f"meta_categories/meta_{category}.jsonl.gz",
-    )
-    hosts = (f"{UCSD}/amazon_2023/raw", f"{UCSD_MIRROR}/amazon_2023/raw")
-    return Source(tuple(_hosted(path, hosts) for path in paths), "2023")
-
-
-def _hosted(path: str, hosts: Sequence[str]) -> RawFile:
-    return RawFile(path.rpartition("/")[2], tuple(f"{host}/{path}" for host in hosts))
+    paths = (f"review_categories/{category}.jsonl.gz", f"meta_categories/meta_{category}.jsonl.gz")
+    return _source("2023", paths, f"{UCSD}/amazon_2023/raw", f"{UCSD_MIRROR}/amazon_2023/raw")
 
 
 MIND_SOURCES = {

@@ -207,7 +207,12 @@ def write_recipe(
     progress: Progress,
 ) -> None:
     """recipe.json: what was done to which bytes, what came out, and what was published."""
-    files = [file for path in paths for file in (_tables(path) if path.is_dir() else [path])]
+    tables = ("behaviors.tsv", "news.tsv")
+    files = [
+        file
+        for path in paths
+        for file in ([path / table for table in tables] if path.is_dir() else [path])
+    ]
     content = {
         "dataset": entry.name,
         "recipe": recipe.model_dump(),
@@ -216,7 +221,3 @@ def write_recipe(
         "raw": files_read(files, progress),
     }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [folder / "behaviors.tsv", folder / "news.tsv"]
