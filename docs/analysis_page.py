@@ -30,11 +30,11 @@ from tokbench.stats.correlation import FEWEST
 
 ROOT = Path(__file__).parent.parent
 LOSSES = ("rqvae", "cost", "cost:with-reconstruction")
-SHELF = (
+CATALOGUE = (
     "residual-kmeans", "residual-kmeans:balanced", "product-quantization", "lsh",
     "category-prefix", "finite-scalar", "residual-vq", "letter", "cost-topk", "cost-behaviour",
 )  # fmt: skip
-WANTED = (*read_grid_file(ROOT / "benchmarks/board.toml").run["tokenizers"], *SHELF)
+WANTED = (*read_grid_file(ROOT / "benchmarks/board.toml").run["tokenizers"], *CATALOGUE)
 SEEDS = 3  # at least
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,22 @@ def test_the_readme_board_is_the_committed_one() -> None:
     assert len(tables) == 2, "README shows the overview and a board"
     board = (ROOT / "results/BOARD.md").read_text(encoding="utf-8")
     assert all(table.removeprefix("### ") in board for table in tables)
+
+
+def test_contributing_names_only_what_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"\b(?:tokbench|tests|docs|plugins|results)/[\w./-]*\w", text))
+    assert len(paths) > 20
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_contributing_has_the_layers_that_are_held() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = [re.findall(r"\w+", line[:44]) for line in text.split("## Layers")[1].split("\n")
+             if line.startswith("    ")]  # fmt: skip
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    held = [
+        re.findall(r"tokbench\.(\w+)", layer)
+        for layer in about["tool"]["importlinter"]["contracts"][0]["layers"]
+    ]
+    assert drawn == [*held[:-3], ["api", "types", "errors"]]

@@ -219,7 +219,7 @@ def small_run(seed: int, folder: Path, scale: Scale, device: str) -> list[str]:
 
 
 def grid(scale: Scale, device: str) -> Row:
-    """A twin of MIND through the whole line: four tokenizers, one seed, a fresh store."""
+    """A twin of MIND through the whole pipeline: four tokenizers, one seed, a fresh store."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "synthetic-mind"
         synthesize("mind", data, scale=scale.twin)

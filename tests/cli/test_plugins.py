@@ -137,3 +137,20 @@ def test_brackets_in_a_description_are_no_markup(
     assert "Codes [red] at random." in capsys.readouterr().out
     assert main(["show", "mine", "--plugin", path]) == 0
     assert "K [see there]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["new", "tokenizer", "cost", "--out", "mine"], "tokenizer 'cost' is there already"),
+        (["run", "--dataset", "toy", "--plugin", "nowhere.py"], "'nowhere.py' does not exist"),
+    ],
+)
+def test_a_taken_name_and_a_missing_file_are_refused(
+    words: list[str], said: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(words) != 0
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

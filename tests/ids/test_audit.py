@@ -24,7 +24,6 @@ from tokbench.ids.audit import (
     compare_items,
     count_collisions,
     expect_by_chance,
-    gini,
     largest_groups,
     prefix_depths,
     use_of_level,
@@ -111,17 +110,6 @@ def gini_by_pairs(counts: Any) -> float:
     """Half the relative mean absolute difference: another definition of the same index."""
     x = np.asarray(counts, dtype=float)
     return float(np.abs(x[:, None] - x[None, :]).mean() / (2 * x.mean()))
-
-
-@given(counts=st.lists(st.integers(1, 50), min_size=1, max_size=20), empty=st.integers(0, 5))
-def test_gini_is_half_the_relative_mean_difference(counts: list[int], empty: int) -> None:
-    found = gini(np.array(counts), empty=empty)
-    assert found == pytest.approx(gini_by_pairs(counts + [0] * empty), abs=1e-12)
-
-
-def test_gini_is_zero_where_every_tuple_is_unique() -> None:
-    assert gini(np.ones(2_420, np.int64)) == 0.0
-    assert gini(np.array([5]), empty=4) == pytest.approx(0.8)
 
 
 @settings(deadline=None)

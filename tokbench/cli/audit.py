@@ -8,10 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tokbench.errors import DatasetError
     from tokbench.ids.audit import Audit, Coverage
+    from tokbench.report.tables import Entry, Table
 
 FIRST = 5  # of a list that may be long
 
@@ -23,6 +22,7 @@ def as_json(audit: Audit, faults: Sequence[DatasetError]) -> str:
 
 def print_audit(audit: Audit, faults: Sequence[DatasetError]) -> None:
     """Tables, and under them what keeps the table from being benchmarked."""
+    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
 
     console = screen()
@@ -30,9 +30,8 @@ def print_audit(audit: Audit, faults: Sequence[DatasetError]) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(text, style=style, markup=False, highlight=False)
 
-    for table in (_collisions(audit), _levels(audit), _prefixes(audit), _groups(audit)):
-        if table.row_count:
-            console.print(table)
+    tables = (_collisions(audit), _levels(audit), _prefixes(audit), _groups(audit))
+    show([table for table in tables if table.rows])
     if not audit.sizes_known:
         say("level sizes are the largest codes + 1: codes above them may be dead too", "dim")
     for fault in faults[:FIRST]:
@@ -54,62 +53,59 @@ def _say_coverage(coverage: Coverage, say: Callable[..., None]) -> None:
 
 def _collisions(audit: Audit) -> Table:
     found, chance = audit.collisions, audit.collisions.chance
-    table = _titled("collisions", "", "here", "random codes")
-    table.add_row("distinct tuples", str(found.distinct), "")
-    table.add_row("duplicate rate (N - G) / N", _share(found.duplicate_rate),
-                  _share(chance.duplicate_rate))  # fmt: skip
-    table.add_row("items in collision", str(found.items_in_collision),
-                  f"{chance.items_in_collision:.1f}")  # fmt: skip
-    table.add_row("as a share", _share(found.collision_share), _share(chance.collision_share))
-    table.add_row("of them with an item of equal text", str(found.same_text), "")
-    table.add_row("largest group", str(found.largest_group), "")
-    table.add_row("mean group", f"{found.mean_group:.4f}", "")
-    table.add_row("Gini of group sizes", f"{found.gini:.4f}", "")
-    return table
+    rows = (
+        ("distinct tuples", str(found.distinct), ""),
+        ("duplicate rate (N - G) / N", _share(found.duplicate_rate), _share(chance.duplicate_rate)),
+        ("items in collision", str(found.items_in_collision), f"{chance.items_in_collision:.1f}"),
+        ("as a share", _share(found.collision_share), _share(chance.collision_share)),
+        ("of them with an item of equal text", str(found.same_text), ""),
+        ("largest group", str(found.largest_group), ""),
+        ("mean group", f"{found.mean_group:.4f}", ""),
+        ("Gini of group sizes", f"{found.gini:.4f}", ""),
+    )
+    return _table("collisions", ("", "here", "random codes"), rows)
 
 
 def _levels(audit: Audit) -> Table:
-    table = _titled("levels", "level", "codes", "used", "dead", "use", "entropy", "of ln K",
-                    "perplexity", "Gini", "top code")  # fmt: skip
-    for number, level in enumerate(audit.levels, 1):
-        table.add_row(
-            str(number), str(level.size), str(level.used), str(level.dead), _share(level.use),
-            f"{level.entropy:.3f}", f"{level.normalized_entropy:.3f}", f"{level.perplexity:.1f}",
-            f"{level.gini:.3f}", _share(level.top_share),
-        )  # fmt: skip
-    return table
+    heads = ("level", "codes", "used", "dead", "use", "entropy", "of ln K", "perplexity", "Gini",
+             "top code")  # fmt: skip
+    rows = [
+        (number, level.size, level.used, level.dead, _share(level.use), f"{level.entropy:.3f}",
+         f"{level.normalized_entropy:.3f}", f"{level.perplexity:.1f}", f"{level.gini:.3f}",
+         _share(level.top_share))
+        for number, level in enumerate(audit.levels, 1)
+    ]  # fmt: skip
+    return _table("levels", heads, rows)
 
 
 def _prefixes(audit: Audit) -> Table:
-    table = _titled("prefixes", "depth", "distinct", "branching", "most items",
-                    "entropy of the code given its prefix")  # fmt: skip
-    for row in audit.prefixes:
-        table.add_row(str(row.depth), str(row.prefixes), f"{row.branching:.2f}",
-                      str(row.largest), f"{row.conditional_entropy:.3f}")  # fmt: skip
-    return table
+    heads = ("depth", "distinct", "branching", "most items",
+             "entropy of the code given its prefix")  # fmt: skip
+    rows = [
+        (row.depth, row.prefixes, f"{row.branching:.2f}", row.largest,
+         f"{row.conditional_entropy:.3f}")
+        for row in audit.prefixes
+    ]  # fmt: skip
+    return _table("prefixes", heads, rows)
 
 
 def _groups(audit: Audit) -> Table:
-    from rich.markup import escape
-
-    table = _titled("largest groups", "codes", "items", "titles")
+    rows = []
     for group in audit.groups:
-        titles = [f"{item}: {title[:60]}" for item, title in
-                  zip(group.item_ids[:FIRST], group.titles[:FIRST], strict=True)]  # fmt: skip
+        pairs = zip(group.item_ids[:FIRST], group.titles[:FIRST], strict=True)
+        titles = [f"{item}: {title[:60]}" for item, title in pairs]
         titles += ["..."] if len(group.item_ids) > FIRST else []
         codes = ",".join(str(code) for code in group.codes)
-        table.add_row(codes, str(len(group.item_ids)), escape("\n".join(titles)))
-    return table
+        rows.append((codes, len(group.item_ids), "\n".join(titles)))
+    return _table("largest groups", ("codes", "items", "titles"), rows)
 
 
-def _titled(title: str, *columns: str) -> Table:
-    from rich.table import Table
+def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[Entry, ...]]) -> Table:
+    from tokbench.report.tables import Column, Table
 
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        words = column in ("", "titles", "codes") and title != "levels"
-        table.add_column(column, justify="left" if words else "right")
-    return table
+    words = ("", "titles") if title == "levels" else ("", "titles", "codes")
+    columns = (Column(head, "text" if head in words else "count") for head in heads)
+    return Table(title, tuple(columns), tuple(rows))
 
 
 def _share(value: float) -> str:

@@ -77,20 +77,13 @@ def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
 def _bar() -> Iterator[tuple[Say, Callable[[int, int], None]]]:
     """A bar of cells done with elapsed time and ETA, lines printed above it."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
+
+    from tokbench.cli.progress import bar_columns
 
     console = Console(stderr=True)
     day = 24 * 3600.0  # cells take minutes: the rate is that of the whole run
-    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn("ETA"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, speed_estimate_period=day) as progress:
+    with Progress(*bar_columns("cells"), console=console, speed_estimate_period=day) as progress:
         task = progress.add_task("cells", total=None)
 
         def say(line: str) -> None:

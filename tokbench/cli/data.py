@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from tokbench.cli.official import prepare_command, recipes_command
+from tokbench.cli.official import FOLDER, prepare_command, recipes_command
+from tokbench.cli.request import with_options
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tokbench.ingest.importing import FormatName, Imported
     from tokbench.ingest.interactions import Statistics
 
-Command = TypeVar("Command", bound=Callable[..., object])
-FOLDER = click.Path(file_okay=False, path_type=Path)
 FORMATS = ("auto", "folder", "lc-rec", "recbole", "csv", "parquet")
 SHAPES = ("mind", "office-s", "office-l", "office-5core")
 SET = click.option("--set", "overrides", multiple=True, metavar="dataset.OPTION=VALUE",
@@ -38,12 +36,6 @@ LAYOUT = [
     click.option("--unknown-items", type=click.Choice(["error", "keep"]), default="error",
                  show_default=True, help="Items that no row of the items file describes."),
 ]  # fmt: skip
-
-
-def _layout(command: Command) -> Command:
-    for option in reversed(LAYOUT):
-        command = option(command)
-    return command
 
 
 @click.group("data", short_help="Prepare, import, check and show datasets.")
@@ -65,7 +57,7 @@ data_command.add_command(recipes_command)
 @data_command.command("import", short_help="Turn other layouts into a dataset folder.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=FOLDER, required=True, help="The folder to write.")
-@_layout
+@with_options(LAYOUT)
 def import_command(
     source: Path, out: Path, form: FormatName, items: Path | None, unknown_items: UnknownItems,
     **columns: str,
@@ -95,7 +87,7 @@ def import_command(
 
 @data_command.command("check", short_help="List every problem of a dataset.")
 @click.argument("path")
-@_layout
+@with_options(LAYOUT)
 @SET
 @PLUGIN
 def check_command(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tokbench.ingest.interactions import Statistics
     from tokbench.ingest.official.official import Official
     from tokbench.ingest.official.prepare import Candidate
-    from tokbench.ingest.official.recipe import Published, Recipe
+    from tokbench.ingest.official.recipe import DataRecipe, Published
 
 
 def print_comparison(ours: Statistics, theirs: Published) -> None:
@@ -52,7 +52,7 @@ def print_candidates(found: Sequence[Candidate], entry: Official, *, total: int)
     )
 
 
-def _changes(recipe: Recipe, default: Recipe) -> str:
+def _changes(recipe: DataRecipe, default: DataRecipe) -> str:
     options = default.model_dump()
     changed = {k: v for k, v in recipe.model_dump().items() if v != options[k]}
     return " ".join(f"recipe.{option}={value}" for option, value in changed.items())

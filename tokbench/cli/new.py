@@ -14,8 +14,14 @@ import click
               help="The folder to write [default: NAME in this folder].")  # fmt: skip
 def new_command(kind: str, name: str, out: Path | None) -> None:
     """Write an installable package with a working KIND called NAME, its test and its README."""
+    from tokbench.errors import ConfigError
+    from tokbench.registry.registry import build_registry
     from tokbench.scaffold import start_package
 
+    for entry in build_registry().find(name):
+        raise ConfigError(
+            f"{entry.kind} {name!r} is there already ({entry.origin}): choose another name"
+        )
     folder = out or Path(name)
     for path in start_package(kind, name, folder):
         click.echo(f"wrote {path}")

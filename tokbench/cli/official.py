@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tokbench.ingest.official.recipe import Recipe
+    from tokbench.ingest.official.recipe import DataRecipe
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -76,7 +76,7 @@ def recipes_command(name: str, raw: Path | None, best: int) -> None:
     print_candidates(found[:best], official(name), total=len(found))
 
 
-def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
+def _recipe(recipe: DataRecipe, changes: tuple[str, ...]) -> DataRecipe:
     """The recipe with `recipe.option=value` changes made."""
     from pydantic import ValidationError
 
@@ -85,10 +85,9 @@ def _recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe:
         target, equals, value = change.partition("=")
         option = target.removeprefix("recipe.")
         if not equals or option not in options:
-            raise click.BadParameter(
-                f"{change!r}: write it as recipe.OPTION=VALUE; options: {', '.join(options)}",
-                param_hint="--set",
-            )
+            wrong = f"no option {option!r}" if equals else "write it as recipe.OPTION=VALUE"
+            text = f"{change!r}: {wrong}; options: {', '.join(options)}"
+            raise click.BadParameter(text, param_hint="--set")
         options[option] = value
     try:
         return type(recipe).model_validate(options)

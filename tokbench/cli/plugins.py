@@ -69,23 +69,22 @@ def plugins_command(plugins: tuple[Path, ...]) -> None:
     A plugin that takes longer than 30 seconds to load is left out; TOKBENCH_PLUGIN_SECONDS sets
     another limit, 0 none.
     """
-    from rich.markup import escape
-    from rich.table import Table
-
+    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
     from tokbench.registry.registry import build_registry
+    from tokbench.report.tables import Column, Table
 
     registry = build_registry(plugins)
     console = screen()
     strangers = [plugin for plugin in registry.plugins if plugin.origin != "built-in"]
-    table = Table("plugin", "from", "adds")
+    rows = []
     for plugin in strangers:
         adds = [f"{entry.kind} {entry.name}" for entry in registry.added_by(plugin.name)]
         faults = any(failure.plugin == plugin.name for failure in registry.failures)
         said = ", ".join(adds) or ("nothing, see below" if faults else NOTHING)
-        table.add_row(*map(escape, (plugin.name, plugin.origin, said)))
-    if strangers:
-        console.print(table)
+        rows.append((plugin.name, plugin.origin, said))
+    if rows:
+        show([Table("", tuple(map(Column, ("plugin", "from", "adds"))), tuple(rows))])
     elif not registry.failures:
         console.print("no plugins installed; `tokbench new tokenizer NAME` starts one")
     for failure in registry.failures:

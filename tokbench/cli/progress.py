@@ -6,12 +6,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from tokbench.api import Advance, Progress
 
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
 LINE_SECONDS = 15.0  # how often a plain line is printed
+
+
+def bar_columns(text: str) -> list[ProgressColumn]:
+    """What stands in a bar: `text`, units done, elapsed time and ETA."""
+    from rich import progress as rich
+
+    done = (rich.TextColumn(text), rich.BarColumn(), rich.MofNCompleteColumn())
+    return [*done, rich.TimeElapsedColumn(), rich.TextColumn("ETA"), rich.TimeRemainingColumn()]
 
 
 class Bars:
@@ -21,27 +33,11 @@ class Bars:
     def track(self, description: str, *, total: int) -> Iterator[Advance]:
         """A bar with units done, elapsed time and ETA."""
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
         from rich.progress import Progress as RichProgress
+        from rich.progress import TextColumn
 
-        bar = RichProgress(
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        with bar:
+        columns = (*bar_columns("  {task.description}"), TextColumn("{task.fields[note]}"))
+        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(description, total=total, note="")
 
             def advance(units: int = 1, note: str = "") -> None:

@@ -51,7 +51,7 @@ REQUEST = [
     click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
                  help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
     click.option("--plugin", "plugins", multiple=True,
-                 type=click.Path(dir_okay=False, path_type=Path),
+                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
                  help="Load components from one Python file; such rows are marked. Repeatable."),
 ]  # fmt: skip
 FIELDS = ("datasets", "tokenizers", "generators", "encoder", "tokenizer_seeds", "generator_seeds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,11 @@ def run_command(file: Path | None, **options: Any) -> int:
         return 130
     show(tables(ResultSet(records)))
     failed = [record for record in records if record.status == "failed"]
-    for record in failed:
-        click.echo(f"failed: {record.spec.tokenizer.label}: {record.error}", err=True)
+    for error, count in Counter(record.error for record in failed).items():
+        first = next(record.spec for record in failed if record.error == error)
+        cell = f"{first.tokenizer.label}/{first.collision_policy}/{first.generator.label}"
+        more = f" and {count - 1} more" if count > 1 else ""
+        click.echo(f"failed: {cell}{more}: {error}", err=True)
     if failed:
         click.echo(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
                    f"  {context.command}", err=True)  # fmt: skip
@@ -75,28 +79,28 @@ def run_command(file: Path | None, **options: Any) -> int:
 @with_options([*REQUEST, *WHERE])
 def plan_command(file: Path | None, **options: Any) -> None:
     """Say what a run of FILE or of these options would do, and which stages are already there."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
     from tokbench.pipeline.plan import plan_cells
     from tokbench.pipeline.stages import STORED
+    from tokbench.report.tables import Column, Table
 
     for name in ("jobs", "threads"):  # so that `plan` takes the words of `run`
         del options[name]
     wanted, context, _ = _prepared(file, options)
     cells = plan_cells(wanted, context)
     stages = [stage.name for stage in STORED]
-    table = Table("dataset", "tokenizer", "policy", "generator", "seed", *stages, "record")
+    heads = ("dataset", "tokenizer", "policy", "generator", "seed", *stages, "record")
+    rows = []
     for cell in cells:
         spec = cell.spec
         marks = ["ready" if stage in cell.ready else "to do" if stage in cell.stages else "-"
                  for stage in stages]  # fmt: skip
-        table.add_row(escape(spec.dataset.label), escape(spec.tokenizer.label),
-                      spec.collision_policy, escape(spec.generator.label), spec.seeds, *marks,
-                      "there" if cell.recorded else "to do")  # fmt: skip
+        rows.append((spec.dataset.label, spec.tokenizer.label, spec.collision_policy,
+                     spec.generator.label, spec.seeds, *marks,
+                     "there" if cell.recorded else "to do"))  # fmt: skip
+    show([Table("", tuple(map(Column, heads)), tuple(rows))])
     console = screen()
-    console.print(table)
     for label, text in {cell.spec.dataset.label: cell.example for cell in cells}.items():
         console.print(f"{label}, first item's text: {text}", markup=False, highlight=False)
     missing = sum(not cell.recorded for cell in cells)

@@ -21,24 +21,10 @@ DANGLING = " \t,;:-|>/"  # separators that mean nothing at the end of a text
 
 # Elements that may stand inside a word: removing one must not cut the word in two.
 INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "big",
-        "em",
-        "font",
-        "i",
-        "mark",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "u",
-        "wbr",
-    ]
+    (
+        *("a", "abbr", "b", "big", "em", "font", "i", "mark", "s", "small", "span", "strong"),
+        *("sub", "sup", "u", "wbr"),
+    )
 )
 SILENT = frozenset(("script", "style"))  # elements whose content nobody reads
 

@@ -1,7 +1,7 @@
 """A small synthetic catalogue whose right answer is known: the demo, and the suite's own ground.
 
 Items live in neighbourhoods of one kind of thing ("Teapots"), and titles tell the kind. A user
-stays in a neighbourhood, moves on to the one that follows it, or, by `noise`, goes anywhere. Which
+stays in a neighbourhood, moves on to the next one, or, by `noise`, goes anywhere. Which
 item is taken inside a neighbourhood says nothing about the next one, and most items are rare: so
 what can be learnt is learnt about neighbourhoods. Codes that keep them beat codes that do not.
 """
@@ -19,7 +19,7 @@ from tokbench.datasets.text import render
 from tokbench.types import Dataset, Sequences
 
 TEMPLATE = "Category: {categories}. Title: {title}."
-MOVE = 0.3  # probability of moving on to the neighbourhood that follows
+MOVE = 0.3  # probability of moving on to the next neighbourhood
 SHORTEST = 5  # items of the shortest sequence
 
 COLOURS = (
@@ -140,8 +140,8 @@ def walk(things: Sequence[Thing], config: Toy.Config, dice: Dice) -> list[list[i
     members: list[list[int]] = [[] for _ in NEIGHBOURHOODS]
     for n, thing in enumerate(things):
         members[thing.neighbourhood].append(n)
-    follows = dice.shuffled(range(len(NEIGHBOURHOODS)))  # a cycle through all, in random order
-    successor = dict(zip(follows, follows[1:] + follows[:1], strict=True))
+    cycle = dice.shuffled(range(len(NEIGHBOURHOODS)))  # a cycle through all, in random order
+    successor = dict(zip(cycle, cycle[1:] + cycle[:1], strict=True))
     # Popularity 1 / (rank + 2): a few favourites and a long tail.
     favour = [list(accumulate(1 / (rank + 2) for rank in range(len(row)))) for row in members]
     rows = []

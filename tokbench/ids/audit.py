@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokbench.errors import DatasetError
 from tokbench.ids.code_table import CodeTable
-from tokbench.types import Dataset, Ints, SemanticIds
+from tokbench.scoring.intrinsic.usage import entropy, gini, prefix_members, random_reference
+from tokbench.types import Dataset, SemanticIds
 
 
 @dataclass(frozen=True)
@@ -162,23 +162,10 @@ def count_collisions(ids: SemanticIds, texts: Sequence[str]) -> CollisionCounts:
 
 
 def expect_by_chance(items: int, level_sizes: Sequence[int]) -> Chance:
-    """Exact expectations for N items on T tuples, uniform and independent.
-
-    A tuple stays empty with probability (1 - 1/T)^N, so E[G] = T (1 - (1 - 1/T)^N); an item is
-    alone with probability (1 - 1/T)^(N - 1). Written with log1p and expm1, since T may be 10^19.
-    """
-    tuples = math.prod(level_sizes)
-    if tuples == 1:
-        alone, distinct = float(items == 1), 1.0
-    else:
-        log_other = math.log1p(-1 / tuples)  # of the chance to miss a given tuple
-        alone = math.exp((items - 1) * log_other)
-        distinct = -math.expm1(items * log_other) * tuples
-    return Chance(
-        duplicate_rate=max(0.0, 1 - distinct / items),
-        items_in_collision=items * (1 - alone),
-        collision_share=1 - alone,
-    )
+    """Exact expectations for N items on T tuples, uniform and independent."""
+    figures = random_reference(items, level_sizes)
+    share = figures["random/items_in_collision"]
+    return Chance(figures["random/duplicate_rate"], items * share, share)
 
 
 def largest_groups(ids: SemanticIds, most: int) -> list[tuple[tuple[int, ...], list[int]]]:
@@ -196,17 +183,17 @@ def largest_groups(ids: SemanticIds, most: int) -> list[tuple[tuple[int, ...], l
 def use_of_level(ids: SemanticIds, level: int) -> LevelUse:
     """Use, entropy and balance of a level's codes over the items (level from 0)."""
     size = ids.level_sizes[level]
-    _, counts = np.unique(ids.codes[:, level], return_counts=True)
-    nats = entropy(counts)
+    counts = np.bincount(ids.codes[:, level], minlength=size)
+    used, nats = int((counts > 0).sum()), entropy(counts)
     return LevelUse(
         size=size,
-        used=len(counts),
-        dead=size - len(counts),
-        use=len(counts) / size,
+        used=used,
+        dead=size - used,
+        use=used / size,
         entropy=nats,
         normalized_entropy=nats / math.log(size) if size > 1 else 0.0,
         perplexity=math.exp(nats),
-        gini=gini(counts, empty=size - len(counts)),
+        gini=gini(counts),
         top_share=float(counts.max() / len(ids)),
     )
 
@@ -218,8 +205,8 @@ def prefix_depths(ids: SemanticIds) -> tuple[PrefixDepth, ...]:
     """
     depths = []
     above, known = 1, 0.0
-    for depth in range(1, ids.levels + 1):
-        _, counts = np.unique(ids.codes[:, :depth], axis=0, return_counts=True)
+    for depth, members in enumerate(prefix_members(ids), 1):
+        counts = np.bincount(members)
         nats = entropy(counts)
         depths.append(
             PrefixDepth(
@@ -232,22 +219,3 @@ def prefix_depths(ids: SemanticIds) -> tuple[PrefixDepth, ...]:
         )
         above, known = len(counts), nats
     return tuple(depths)
-
-
-def entropy(counts: NDArray[np.integer]) -> float:
-    """Shannon entropy in nats of the distribution that counts (none of them 0) describe."""
-    share = counts / counts.sum()
-    return max(0.0, -float((share * np.log(share)).sum()))  # never -0.0
-
-
-def gini(counts: NDArray[np.integer] | Ints, *, empty: int = 0) -> float:
-    """The Gini index of n counts x, `empty` zeros among them: 0 where all are equal.
-
-    G = (n + 1) / n - 2 sum_i i x_i / (n sum x) with x in descending order, i from 1. FORGE
-    (arXiv 2509.20904) takes it over the items of each occupied tuple, no zeros: there 0 means
-    that every tuple has equally many items, one or more.
-    """
-    x = np.sort(counts)[::-1].astype(np.float64)
-    n = len(x) + empty
-    ranked = float((np.arange(1, len(x) + 1) * x).sum())  # zeros come last and add nothing
-    return max(0.0, (n + 1) / n - 2 * ranked / (n * float(x.sum())))

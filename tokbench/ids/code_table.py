@@ -41,7 +41,7 @@ class CodeTable:
         return np.fromiter((row.get(item, -1) for item in item_ids), np.int64, len(item_ids))
 
 
-class Row(NamedTuple):
+class ItemCodes(NamedTuple):
     """One item as a file has it, nothing checked yet."""
 
     item: object
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 class Found(NamedTuple):
     """What a format's reader hands over: rows, and level sizes where the file holds them."""
 
-    rows: list[Row]
+    rows: list[ItemCodes]
     level_sizes: tuple[int, ...] | None = None
 
 
@@ -128,7 +128,7 @@ def _sizes(
 
 
 def _problem(
-    row: Row, item: str | None, levels: int, sizes: tuple[int, ...], most: int
+    row: ItemCodes, item: str | None, levels: int, sizes: tuple[int, ...], most: int
 ) -> tuple[str, str]:
     """What is wrong with a row, without its place in the file, and the remedy; '' for nothing."""
     if item is None:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from tokbench.errors import DatasetError, Fault
-from tokbench.ids.code_table import CodeTable, Found, Row
+from tokbench.ids.code_table import CodeTable, Found, ItemCodes
 
 ITEM = "item_id"
 LAYOUT = "the first line is item_id,level_1,level_2,..."
@@ -25,7 +25,7 @@ def column_names(levels: int) -> list[str]:
 
 def read(path: Path, fault: Fault) -> Found:
     """Rows in file order, each with its line; blank lines, CRLF and a leading BOM are fine."""
-    rows: list[Row] = []
+    rows: list[ItemCodes] = []
     header: list[str] | None = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -37,7 +37,7 @@ def read(path: Path, fault: Fault) -> Found:
                     header = cells
                     continue
                 codes = [int(cell) if _INTEGER.fullmatch(cell) else cell for cell in cells[1:]]
-                rows.append(Row(cells[0], codes, reader.line_num))
+                rows.append(ItemCodes(cells[0], codes, reader.line_num))
     except UnicodeDecodeError as error:
         raise DatasetError("not UTF-8", path=path, remedy="save it as UTF-8") from error
     except csv.Error as error:

@@ -18,7 +18,7 @@ FormatName = Literal["auto", "lc-rec", "json", "csv", "parquet", "npy"]
 
 
 @dataclass(frozen=True)
-class Format:
+class CodeFormat:
     """How one format is read and written.
 
     `encode` gives the content of each file, by what is added to the file's name.
@@ -29,13 +29,13 @@ class Format:
     holds_sizes: bool
 
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
+FORMATS: Mapping[str, CodeFormat] = MappingProxyType(
     {
-        "lc-rec": Format(lc_rec.read, lc_rec.encode, holds_sizes=False),
-        "json": Format(json_table.read, json_table.encode, holds_sizes=False),
-        "csv": Format(csv_table.read, csv_table.encode, holds_sizes=False),
-        "parquet": Format(parquet_table.read, parquet_table.encode, holds_sizes=True),
-        "npy": Format(npy_table.read, npy_table.encode, holds_sizes=True),
+        "lc-rec": CodeFormat(lc_rec.read, lc_rec.encode, holds_sizes=False),
+        "json": CodeFormat(json_table.read, json_table.encode, holds_sizes=False),
+        "csv": CodeFormat(csv_table.read, csv_table.encode, holds_sizes=False),
+        "parquet": CodeFormat(parquet_table.read, parquet_table.encode, holds_sizes=True),
+        "npy": CodeFormat(npy_table.read, npy_table.encode, holds_sizes=True),
     }
 )
 assert {"auto", *FORMATS} == set(get_args(FormatName))

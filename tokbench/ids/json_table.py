@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokbench.errors import DatasetError, Fault
-from tokbench.ids.code_table import CodeTable, Found, Row
+from tokbench.ids.code_table import CodeTable, Found, ItemCodes
 
 LAYOUT = 'a json object of item ids, {"7": [12, 7, 3]}'
 
@@ -21,7 +21,7 @@ def read(path: Path, fault: Fault) -> Found:
     rows = []
     for item, codes in read_pairs(path):
         if isinstance(codes, list):
-            rows.append(Row(item, codes))
+            rows.append(ItemCodes(item, codes))
         else:
             fault(DatasetError(f"item {item!r} has no list of codes", path=path, remedy=LAYOUT))
     return Found(rows)

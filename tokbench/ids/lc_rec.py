@@ -11,7 +11,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from tokbench.errors import ConfigError, DatasetError, Fault
-from tokbench.ids.code_table import CodeTable, Found, Row
+from tokbench.ids.code_table import CodeTable, Found, ItemCodes
 from tokbench.ids.json_table import read_pairs, write_pairs
 
 LAYOUT = 'item ids with a token per level, {"7": ["<a_12>", "<b_7>", "<c_3>"]}'
@@ -27,7 +27,7 @@ def read(path: Path, fault: Fault) -> Found:
             codes = [_code(token, level) for level, token in enumerate(tokens)]
             wrong = [code for code in codes if isinstance(code, str)]
             if not wrong:
-                rows.append(Row(item, codes))
+                rows.append(ItemCodes(item, codes))
                 continue
             problem = f"item {item!r}, {wrong[0]}"
         fault(DatasetError(problem, path=path, remedy=LAYOUT))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.errors import DatasetError, Fault
-from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
+from tokbench.ids.code_table import CodeTable, Found, ItemCodes, read_sizes
 from tokbench.ids.json_table import read_pairs
 
 BESIDE = ".json"
@@ -39,7 +39,7 @@ def read(path: Path, fault: Fault) -> Found:
     if len(items) != len(codes):
         problem = f"{len(items)} item ids for {len(codes)} rows of codes"
         raise DatasetError(problem, path=beside, remedy=LAYOUT)
-    rows = [Row(item, row) for item, row in zip(items, codes.tolist(), strict=True)]
+    rows = [ItemCodes(item, row) for item, row in zip(items, codes.tolist(), strict=True)]
     return Found(rows, read_sizes(facts.get("level_sizes"), beside))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tokbench.errors import DatasetError, Fault, MissingExtraError, listed
-from tokbench.ids.code_table import CodeTable, Found, Row, read_sizes
+from tokbench.ids.code_table import CodeTable, Found, ItemCodes, read_sizes
 from tokbench.ids.csv_table import ITEM, column_names
 
 SIZES = b"tokbench.level_sizes"
@@ -32,7 +32,7 @@ def read(path: Path, fault: Fault) -> Found:
         remedy = f"its columns are {listed(names)}; one is called {ITEM}, the others are codes"
         raise DatasetError(f"no column {ITEM}", path=path, remedy=remedy)
     items = columns.pop(names.index(ITEM))
-    rows = [Row(item, codes) for item, *codes in zip(items, *columns, strict=True)]
+    rows = [ItemCodes(item, codes) for item, *codes in zip(items, *columns, strict=True)]
     return Found(rows, read_sizes(_stored_sizes(file.schema.metadata or {}), path))
 
 

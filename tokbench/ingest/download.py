@@ -198,7 +198,7 @@ def _length(headers: Message) -> int:
         return 0
     if text is None or not (text.isascii() and text.isdigit()):
         found = "no Content-Length" if text is None else f"Content-Length {text!r}"
-        raise Refusal(f"{found}: a cut answer could not be told from a whole one")
+        raise Refusal(f"{found}: nothing would show that an answer was cut short")
     return int(text)
 
 

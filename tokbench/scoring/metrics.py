@@ -17,6 +17,7 @@ One positive per query, so Recall@k is the hit rate and the ideal DCG is 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
@@ -85,56 +86,43 @@ def _checked(k: int) -> int:
     return k
 
 
-class _AtCutoffs(Metric.Config):
-    """Options of the figures that are read off the head of a ranking."""
+class _AtCutoffs(Metric):
+    """A figure read off the head of a ranking: one array [Q] per cutoff and tie rule."""
 
-    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = option(
-        CUTOFFS, symbol="k", min_length=1, description="lengths of the ranking that is read"
-    )
+    credit: ClassVar[Callable[..., Values]]
+
+    class Config(Metric.Config):
+        """Cutoffs."""
+
+        cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = option(
+            CUTOFFS, symbol="k", min_length=1, description="lengths of the ranking that is read"
+        )
+
+    config: Config
+
+    def score(self, placement: Placement, ids: SemanticIds, embeddings: Floats) -> dict[str, Score]:
+        """`name@k` is the expected figure, `name@k/code-level` and so on stand beside it."""
+        return {
+            f"{self.name}@{k}" + ("" if ties == "expected" else f"/{ties}"): type(self).credit(
+                placement, k, ties=ties
+            )
+            for ties in TIES
+            for k in self.config.cutoffs
+        }
 
 
-class Recall(Metric):
-    """Recall@k (hit rate: one positive per query), under every tie rule.
-
-    `recall@10` is the expected figure; `recall@10/code-level` and so on stand beside it.
-    """
+class Recall(_AtCutoffs):
+    """Recall@k (hit rate: one positive per query), under every tie rule."""
 
     name: ClassVar[str] = "recall"
-
-    class Config(_AtCutoffs):
-        """Cutoffs."""
-
-    def score(self, placement: Placement, ids: SemanticIds, embeddings: Floats) -> dict[str, Score]:
-        """One array [Q] per cutoff and tie rule."""
-        return {
-            _figure("recall", k, ties): recall(placement, k, ties=ties)
-            for ties in TIES
-            for k in self.config.cutoffs
-        }
+    credit = staticmethod(recall)
 
 
-class Ndcg(Metric):
-    """NDCG@k with one positive per query (ideal DCG 1), under every tie rule.
-
-    `ndcg@10` is the expected figure; `ndcg@10/code-level` and so on stand beside it.
-    """
+class Ndcg(_AtCutoffs):
+    """NDCG@k with one positive per query (ideal DCG 1), under every tie rule."""
 
     name: ClassVar[str] = "ndcg"
-
-    class Config(_AtCutoffs):
-        """Cutoffs."""
-
-    def score(self, placement: Placement, ids: SemanticIds, embeddings: Floats) -> dict[str, Score]:
-        """One array [Q] per cutoff and tie rule."""
-        return {
-            _figure("ndcg", k, ties): ndcg(placement, k, ties=ties)
-            for ties in TIES
-            for k in self.config.cutoffs
-        }
-
-
-def _figure(metric: str, k: int, ties: Ties) -> str:
-    return f"{metric}@{k}" if ties == "expected" else f"{metric}@{k}/{ties}"
+    credit = staticmethod(ndcg)
 
 
 class Collisions(Metric):

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokbench.pipeline import stages
 from tokbench.pipeline.contracts import described
-from tokbench.testing.subject import Rule, Subject
+from tokbench.testing.subject import Subject
 from tokbench.types import Dataset
 
 
@@ -39,7 +39,7 @@ def loads_a_dataset(subject: Subject) -> str:
     return f"{len(data.item_ids)} items, {len(data.user_ids)} users, {len(items)} interactions"
 
 
-def texts_say_something(subject: Subject) -> str:
+def texts_say_something(subject: Subject) -> None:
     """Every item has a text for the encoder."""
     data = _loaded(subject)
     silent = [n for n, text in enumerate(data.texts) if not isinstance(text, str) or not text]
@@ -49,10 +49,9 @@ def texts_say_something(subject: Subject) -> str:
         found=f"none for {len(silent)}, the first {data.item_ids[silent[0]] if silent else ''!r}",
         remedy="fall back on the title or the id",
     )
-    return ""
 
 
-def same_options_same_data(subject: Subject) -> str:
+def same_options_same_data(subject: Subject) -> None:
     """Loading twice gives the same content."""
     first, again = _loaded(subject).digest(), subject.build().load(runtime=subject.runtime).digest()
     subject.require(
@@ -61,7 +60,6 @@ def same_options_same_data(subject: Subject) -> str:
         found=f"content of digest {again[:8]}",
         remedy="order what comes from sets and folders; draw chance from a seed in Config",
     )
-    return ""
 
 
 def times_never_run_backwards(subject: Subject) -> str:
@@ -98,16 +96,6 @@ def inputs_are_files(subject: Subject) -> str:
         remedy="list the raw files load reads, not folders",
     )
     return f"{len(paths)} files"
-
-
-RULES: tuple[Rule, ...] = (
-    loads_a_dataset,
-    texts_say_something,
-    same_options_same_data,
-    times_never_run_backwards,
-    can_be_split,
-    inputs_are_files,
-)
 
 
 def _loaded(subject: Subject) -> Dataset:

@@ -11,7 +11,7 @@ from tokbench.errors import TokbenchError
 from tokbench.pipeline import stages
 from tokbench.pipeline.contracts import described
 from tokbench.testing import worlds
-from tokbench.testing.subject import Rule, Subject
+from tokbench.testing.subject import Subject
 from tokbench.types import Floats
 
 DATASET = worlds.dataset(48)
@@ -32,7 +32,7 @@ def shape_and_type(subject: Subject) -> str:
     return f"{found.shape[1]} wide"
 
 
-def same_texts_same_vectors(subject: Subject) -> str:
+def same_texts_same_vectors(subject: Subject) -> None:
     """The same texts give the same vectors, twice over and within one call."""
     one = _standard(subject)
     two = stages.embed(DATASET.texts, subject.build(), subject.runtime)
@@ -51,14 +51,12 @@ def same_texts_same_vectors(subject: Subject) -> str:
         found=f"a difference of {apart:.2g}",
         remedy="a vector may depend on its text and the collection, not on its place",
     )
-    return ""
 
 
-def awkward_texts(subject: Subject) -> str:
+def awkward_texts(subject: Subject) -> None:
     """Empty, long, foreign and broken lines of text get finite vectors."""
     texts = (*DATASET.texts[: -len(AWKWARD)], *AWKWARD)
     stages.embed(texts, subject.build(), subject.runtime)
-    return ""
 
 
 def single_text(subject: Subject) -> str:
@@ -74,9 +72,6 @@ def single_text(subject: Subject) -> str:
         remedy="keep the axis of texts",
     )
     return ""
-
-
-RULES: tuple[Rule, ...] = (shape_and_type, same_texts_same_vectors, awkward_texts, single_text)
 
 
 def _standard(subject: Subject) -> Floats:

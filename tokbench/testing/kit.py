@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -11,16 +12,11 @@ from pathlib import Path
 from tokbench.api import Component, Runtime
 from tokbench.errors import ConfigError, ContractError, TokbenchError
 from tokbench.registry.registry import KINDS, Entry
-from tokbench.testing import datasets, encoders, generators, metrics, tokenizers
-from tokbench.testing.subject import OPTIONS, Rule, Subject
+from tokbench.testing import datasets, encoders, generators, metrics, options, tokenizers
+from tokbench.testing.subject import Rule, Subject
 
-RULES: Mapping[str, tuple[Rule, ...]] = {
-    "dataset": datasets.RULES,
-    "encoder": encoders.RULES,
-    "tokenizer": tokenizers.RULES,
-    "generator": generators.RULES,
-    "metric": metrics.RULES,
-}
+MODULES = {"dataset": datasets, "encoder": encoders, "tokenizer": tokenizers,
+           "generator": generators, "metric": metrics}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,13 @@ class Verdict:
 
 
 def rules_of(kind: str) -> tuple[Rule, ...]:
-    """The rules for components of that kind, those of options first."""
-    return OPTIONS + RULES[kind]
+    """The public functions of the module for that kind, those for options first."""
+    return tuple(
+        rule
+        for module in (options, MODULES[kind])
+        for name, rule in vars(module).items()
+        if inspect.isfunction(rule) and rule.__module__ == module.__name__ and name[0] != "_"
+    )
 
 
 def name_of(rule: Rule) -> str:
@@ -103,7 +104,7 @@ def assert_conforms(component: Entry | type[Component], **options: object) -> No
 def _verdict(rule: Rule, subject: Subject) -> Verdict:
     name, says = name_of(rule), sentence_of(rule)
     try:
-        return Verdict(name, says, None, rule(subject))
+        return Verdict(name, says, None, rule(subject) or "")
     except ContractError as error:
         remedy = error.remedy or "give what is expected: docs/plugins.md has the contract"
         return Verdict(name, says, Finding(name, error.expected, error.found, remedy))

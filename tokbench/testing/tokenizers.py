@@ -23,7 +23,7 @@ from tokbench.pipeline import stages
 from tokbench.pipeline.contracts import check_ids, described
 from tokbench.pipeline.files import read_arrays, write_arrays
 from tokbench.testing import worlds
-from tokbench.testing.subject import Rule, Subject
+from tokbench.testing.subject import Subject
 from tokbench.types import Catalog, SemanticIds, digest
 
 TINY = (1, 2, 5)  # items
@@ -47,7 +47,7 @@ def shape_and_range(subject: Subject) -> str:
     return f"{ids.levels} levels of {list(ids.level_sizes)}, {distinct} tuples, {len(ids)} items"
 
 
-def same_seed_same_codes(subject: Subject) -> str:
+def same_seed_same_codes(subject: Subject) -> None:
     """The same catalogue and seed give the same codes, in another instance too."""
     one, two = _standard(subject), _codes(subject, _catalog(subject), seed=0)
     subject.require(
@@ -56,7 +56,6 @@ def same_seed_same_codes(subject: Subject) -> str:
         found=_difference(one, two),
         remedy="draw all chance from `seed`: np.random.default_rng(seed), torch.Generator()",
     )
-    return ""
 
 
 def other_seed_other_codes(subject: Subject) -> str:
@@ -80,13 +79,12 @@ def other_seed_other_codes(subject: Subject) -> str:
     return ""
 
 
-def inputs_unmodified(subject: Subject) -> str:
+def inputs_unmodified(subject: Subject) -> None:
     """The catalogue is left as it was."""
     catalog = _catalog(subject)
     before = digest(catalog)
     _codes(subject, catalog)
     subject.require_unchanged(before, catalog)
-    return ""
 
 
 def tiny_catalogues(subject: Subject) -> str:
@@ -137,7 +135,7 @@ def unseen_items(subject: Subject) -> str:
     return f"{len(seen) - len(part)} new items coded"
 
 
-def save_and_load(subject: Subject) -> str:
+def save_and_load(subject: Subject) -> None:
     """The codes survive the artifact store and a json code table."""
     ids = _standard(subject)
     catalog = _catalog(subject)
@@ -153,7 +151,6 @@ def save_and_load(subject: Subject) -> str:
             found=_difference(ids, found),
             remedy="return plain SemanticIds, no subclass with more in it",
         )
-    return ""
 
 
 def no_held_out_data(subject: Subject) -> str:
@@ -168,21 +165,6 @@ def no_held_out_data(subject: Subject) -> str:
         remedy="use nothing but the catalogue that tokenize is given",
     )
     return "reads training interactions" if asks else "reads no interactions"
-
-
-RULES: tuple[Rule, ...] = (
-    shape_and_range,
-    same_seed_same_codes,
-    other_seed_other_codes,
-    inputs_unmodified,
-    tiny_catalogues,
-    duplicate_embeddings,
-    constant_embeddings,
-    large_catalogue,
-    unseen_items,
-    save_and_load,
-    no_held_out_data,
-)
 
 
 def _uses_interactions(subject: Subject) -> bool:

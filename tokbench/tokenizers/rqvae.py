@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing tokeniz
 
     from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
     from tokbench.nn.quantizer.codebooks import CollapseWatch
-    from tokbench.nn.quantizer.fit import LossTerms, Order, Schedule, Terms
+    from tokbench.nn.quantizer.fit import LossTerms, Order, QuantizerTraining, Terms
 
 
 LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults depart from them
@@ -245,11 +245,13 @@ class RqVae(Tokenizer):
             quantizer, input_dim=input_dim, hidden=c.hidden, generator=generator
         )
 
-    def schedule(self) -> Schedule:
+    def schedule(self) -> QuantizerTraining:
         """The training loop's share of the options."""
-        from tokbench.nn.quantizer.fit import Schedule
+        from tokbench.nn.quantizer.fit import QuantizerTraining
 
-        return Schedule(**{f.name: getattr(self.config, f.name) for f in fields(Schedule)})
+        return QuantizerTraining(
+            **{f.name: getattr(self.config, f.name) for f in fields(QuantizerTraining)}
+        )
 
     def watch(self, x: torch.Tensor) -> CollapseWatch:
         """What stops the training of a collapsed quantizer on x [N, D]."""

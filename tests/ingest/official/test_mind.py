@@ -14,7 +14,7 @@ from tokbench.api import Quiet
 from tokbench.errors import DatasetError
 from tokbench.ingest.interactions import Log, count
 from tokbench.ingest.official.mind import parse_time, read_log, read_news
-from tokbench.ingest.official.recipe import Recipe, apply
+from tokbench.ingest.official.recipe import DataRecipe, apply
 
 
 def sequences(log: Log) -> dict[str, list[str]]:
@@ -119,7 +119,7 @@ def test_the_official_slice_has_its_counts() -> None:
     news = list(read_news([raw], Quiet()))
     assert len(news) == 2_000
     assert sum(bool(row["abstract"]) for row in news) == 1_901
-    recipe = Recipe(
+    recipe = DataRecipe(
         text="any", item_users=15, shortest=15, longest=70, too_long="drop-last", fixpoint=True
     )
     statistics = count(apply(log, recipe))

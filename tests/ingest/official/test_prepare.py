@@ -27,7 +27,7 @@ from tokbench.errors import ConfigError, DatasetError, UnknownComponentError
 from tokbench.ingest.download import RawFile
 from tokbench.ingest.official.official import DATASETS, official
 from tokbench.ingest.official.prepare import prepare, recipes
-from tokbench.ingest.official.recipe import Recipe
+from tokbench.ingest.official.recipe import DataRecipe
 
 DAY = 86_400
 
@@ -60,7 +60,7 @@ def test_mind_from_zips(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
     write_zip(raw / "MINDsmall_train.zip", {"behaviors.tsv": BEHAVIORS, "news.tsv": NEWS})
-    recipe = Recipe(source="small-train", text="required", shortest=3)
+    recipe = DataRecipe(source="small-train", text="required", shortest=3)
     statistics = prepare("mind", out=tmp_path / "mind", raw=raw, recipe=recipe)
     assert read(tmp_path / "mind" / "sequences.jsonl") == [
         {"user_id": "U1", "item_ids": ["N1", "N2", "N1", "N4"]}
@@ -73,7 +73,7 @@ def test_mind_from_zips(tmp_path: Path) -> None:
 
 
 def test_an_unpacked_mind_serves_as_well(tmp_path: Path) -> None:
-    recipe = Recipe(source="small-train", shortest=3)
+    recipe = DataRecipe(source="small-train", shortest=3)
     write_mind_folder(tmp_path / "raw" / "MINDsmall_train")
     prepare("mind", out=tmp_path / "a", raw=tmp_path / "raw", recipe=recipe)
     write_mind_folder(tmp_path / "bare")
@@ -84,7 +84,7 @@ def test_an_unpacked_mind_serves_as_well(tmp_path: Path) -> None:
 
 def test_office_from_ratings_and_literals(tmp_path: Path) -> None:
     raw = office_raw(tmp_path / "raw")
-    recipe = Recipe(source="2014", text="required", shortest=5, longest=10, too_long="drop")
+    recipe = DataRecipe(source="2014", text="required", shortest=5, longest=10, too_long="drop")
     statistics = prepare("office-s", out=tmp_path / "s", raw=raw, recipe=recipe)
     assert (statistics.users, statistics.shortest, statistics.longest) == (1, 10, 10)
     (row,) = read(tmp_path / "s" / "sequences.jsonl")
@@ -99,7 +99,7 @@ def test_office_from_ratings_and_literals(tmp_path: Path) -> None:
 
 def test_items_without_text_may_stay(tmp_path: Path) -> None:
     raw = office_raw(tmp_path / "raw")
-    recipe = Recipe(source="2014", text="any", shortest=5, longest=20)
+    recipe = DataRecipe(source="2014", text="any", shortest=5, longest=20)
     statistics = prepare("office-l", out=tmp_path / "l", raw=raw, recipe=recipe)
     assert (statistics.users, statistics.items, statistics.longest) == (3, 25, 20)
     data = Folder.of(path=str(tmp_path / "l"), empty_text="id").load(runtime=Runtime())
@@ -143,7 +143,7 @@ def test_the_2023_release_keeps_milliseconds(tmp_path: Path) -> None:
     write_gz(raw / "Office_Products.jsonl.gz", json_lines(reviews))
     meta: list[dict[str, Any]] = [{"parent_asin": f"B{n}", "title": "t"} for n in range(5)]
     write_gz(raw / "meta_Office_Products.jsonl.gz", json_lines(meta))
-    prepare("office-l", out=tmp_path / "l", raw=raw, recipe=Recipe(source="2023"))
+    prepare("office-l", out=tmp_path / "l", raw=raw, recipe=DataRecipe(source="2023"))
     (row,) = read(tmp_path / "l" / "sequences.jsonl")
     assert row["item_ids"] == ["B0", "B1", "B2", "B3", "B4"]
     assert row["times"] == [1_600_000_000_000 + n for n in range(5)]
@@ -153,7 +153,7 @@ def test_the_recipe_is_kept_with_the_digests_of_the_raw_files(tmp_path: Path) ->
     raw = office_raw(tmp_path / "raw")
     prepare("office-l", out=tmp_path / "l", raw=raw)
     kept = json.loads((tmp_path / "l" / "recipe.json").read_text())
-    assert Recipe.model_validate(kept["recipe"]) == DATASETS["office-l"].recipe
+    assert DataRecipe.model_validate(kept["recipe"]) == DATASETS["office-l"].recipe
     assert kept["published"]["users"] == 16_696
     assert kept["statistics"]["users"] == 2
     assert [entry["sha256"] for entry in kept["raw"]] == [
@@ -188,7 +188,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, fault: str) -> None:
         meta = raw / "meta_Office_Products.json.gz"
         meta.write_bytes(meta.read_bytes()[:-20])
     elif fault == "empty":
-        recipe = Recipe(source="2014", shortest=500)
+        recipe = DataRecipe(source="2014", shortest=500)
     else:
         out.mkdir()
     before = set(tmp_path.iterdir())
@@ -201,7 +201,7 @@ def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownComponentError, match="office-5core"):
         official("ofice")
     with pytest.raises(ConfigError, match="unknown source '2099'; allowed: 2014, 2014-5core"):
-        prepare("office-l", out=tmp_path / "l", raw=tmp_path, recipe=Recipe(source="2099"))
+        prepare("office-l", out=tmp_path / "l", raw=tmp_path, recipe=DataRecipe(source="2099"))
     with pytest.raises(ConfigError, match="raw files"):
         prepare("office-l", out=tmp_path / "l")
 
@@ -211,7 +211,7 @@ def test_recipes_come_nearest_first_and_only_where_files_are(tmp_path: Path) -> 
     found = recipes("office-l", raw=raw)
     assert len(found) == sum(recipe.source == "2014" for recipe in DATASETS["office-l"].grid) == 16
     assert [c.distance for c in found] == sorted(c.distance for c in found)
-    capped = Recipe(source="2014", text="any", shortest=5, longest=50)
+    capped = DataRecipe(source="2014", text="any", shortest=5, longest=50)
     (one,) = [candidate for candidate in found if candidate.recipe == capped]
     assert (one.statistics.users, one.statistics.items) == (3, 25)
     assert prepare("office-l", out=tmp_path / "l", raw=raw, recipe=capped) == one.statistics
@@ -264,7 +264,7 @@ def test_the_official_mind_slice_is_prepared_with_its_counts(tmp_path: Path) -> 
     raw = Path(os.environ.get("TOKBENCH_DATA", os.devnull)) / "mind-small-slice" / "raw"
     if not raw.is_dir():
         pytest.skip("mind-small-slice is not under TOKBENCH_DATA")
-    recipe = Recipe(
+    recipe = DataRecipe(
         source="small-train", text="any", item_users=15, shortest=15, longest=70,
         too_long="drop-last", fixpoint=True,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tokbench.ingest.interactions import Log, count
-from tokbench.ingest.official.recipe import Published, Recipe, apply, compare, distance
+from tokbench.ingest.official.recipe import DataRecipe, Published, apply, compare, distance
 
 Rows = dict[int, list[tuple[int, int]]]  # user -> [(time, item)]
 
@@ -25,7 +25,7 @@ def log_of(events: list[tuple[int, int, int]], timed: bool = True) -> Log:
     )
 
 
-def by_hand(events: list[tuple[int, int, int]], recipe: Recipe, titled: list[bool]) -> Rows:
+def by_hand(events: list[tuple[int, int, int]], recipe: DataRecipe, titled: list[bool]) -> Rows:
     """What `apply` should leave, in plain Python."""
     rows: Rows = {}
     for user, item, time in events:
@@ -59,7 +59,7 @@ def by_hand(events: list[tuple[int, int, int]], recipe: Recipe, titled: list[boo
 one_event = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 3))
 events_lists = st.lists(one_event, max_size=9) | st.lists(one_event, min_size=25, max_size=70)
 recipes = st.builds(
-    lambda longest_over, **fields: Recipe(
+    lambda longest_over, **fields: DataRecipe(
         longest=fields["shortest"] + longest_over if longest_over is not None else 0, **fields
     ),
     longest_over=st.none() | st.integers(0, 4),
@@ -75,7 +75,7 @@ recipes = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(events_lists, recipes, st.lists(st.booleans(), min_size=9, max_size=9))
 def test_a_recipe_does_what_it_says(
-    events: list[tuple[int, int, int]], recipe: Recipe, titled: list[bool]
+    events: list[tuple[int, int, int]], recipe: DataRecipe, titled: list[bool]
 ) -> None:
     left = apply(log_of(events), recipe, np.array(titled))
     assert left.time is not None
@@ -91,7 +91,7 @@ def test_a_recipe_does_what_it_says(
 )
 def test_the_bounds_themselves_are_allowed(too_long: str, lengths: list[int]) -> None:
     events = [(user, n, n) for user, length in enumerate((2, 3, 4, 5)) for n in range(length)]
-    recipe = Recipe.model_validate({"shortest": 3, "longest": 4, "too_long": too_long})
+    recipe = DataRecipe.model_validate({"shortest": 3, "longest": 4, "too_long": too_long})
     left = apply(log_of(events), recipe)
     assert np.unique(left.user, return_counts=True)[1].tolist() == lengths
     assert left.item[-1] == (4 if too_long == "cap" else 3), "the end of a sequence is kept"
@@ -99,9 +99,9 @@ def test_the_bounds_themselves_are_allowed(too_long: str, lengths: list[int]) ->
 
 def test_ties_keep_the_order_of_the_file() -> None:
     events = [(0, 3, 7), (1, 0, 1), (0, 1, 7), (0, 2, 5), (1, 1, 0), (1, 2, 1)]
-    left = apply(log_of(events), Recipe(shortest=3))
+    left = apply(log_of(events), DataRecipe(shortest=3))
     assert left.item.tolist() == [2, 3, 1, 1, 0, 2]
-    untimed = apply(log_of(events, timed=False), Recipe(shortest=3))
+    untimed = apply(log_of(events, timed=False), DataRecipe(shortest=3))
     assert untimed.item.tolist() == [3, 1, 2, 0, 1, 2]
     assert untimed.time is None
 
@@ -112,7 +112,7 @@ def test_statistics_and_comparison() -> None:
         + [(1, n, n) for n in range(3)]
         + [(2, 0, n) for n in range(4)]
     )
-    statistics = count(apply(log_of(events), Recipe(shortest=3)))
+    statistics = count(apply(log_of(events), DataRecipe(shortest=3)))
     assert (statistics.users, statistics.items, statistics.interactions) == (3, 5, 12)
     assert (statistics.shortest, statistics.longest) == (3, 5)
     assert (statistics.mean, statistics.median) == (4.0, 4.0)
@@ -128,11 +128,11 @@ def test_statistics_and_comparison() -> None:
 
 
 def test_nothing_left_counts_as_nothing() -> None:
-    statistics = count(apply(log_of([]), Recipe()))
+    statistics = count(apply(log_of([]), DataRecipe()))
     assert statistics.users == statistics.interactions == 0
     assert distance(statistics, Published("x", 1, 1, 1.0)) == math.inf
 
 
 def test_bounds_that_contradict_are_refused() -> None:
     with pytest.raises(ValidationError, match="longest=4 is below shortest=5"):
-        Recipe(longest=4)
+        DataRecipe(longest=4)

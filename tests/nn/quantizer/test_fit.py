@@ -15,11 +15,11 @@ from tokbench.api import Runtime
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
 from tokbench.nn.quantizer.codebooks import CollapseWatch
-from tokbench.nn.quantizer.fit import Schedule, Terms, train_quantizer
+from tokbench.nn.quantizer.fit import QuantizerTraining, Terms, train_quantizer
 from tokbench.nn.quantizer.losses import quantization_loss, reconstruction_loss
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
-SCHEDULE = Schedule(
+SCHEDULE = QuantizerTraining(
     epochs=3,
     minimum_steps=0,
     batch_size=16,

@@ -18,7 +18,7 @@ from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.tables import (
     EVENTS,
     ITEMS,
-    Table,
+    OpenTable,
     checked_names,
     events_of,
     fitting,
@@ -44,7 +44,7 @@ def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
     return events_of(_open(path, fault), columns, fault)
 
 
-def _open(path: Path, fault: Fault) -> Table:
+def _open(path: Path, fault: Fault) -> OpenTable:
     header = next(read_lines(path, fault), (1, ""))[1]
     mark = max(PARTED_BY, key=header.count)  # the first of the likely ones, where none occurs
     rows = _rows(path, mark, fault)
@@ -54,7 +54,7 @@ def _open(path: Path, fault: Fault) -> Table:
         raise DatasetError("empty file", path=path, line=1, remedy=remedy)
     remedy = "quote cells that hold the separator"
     fit = fitting(rows, len(names), path, fault, remedy)
-    return Table(path, checked_names(names, path), fit)
+    return OpenTable(path, checked_names(names, path), fit)
 
 
 def _rows(path: Path, mark: str, fault: Fault) -> Iterator[tuple[int, list[str]]]:

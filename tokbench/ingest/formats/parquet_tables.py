@@ -16,8 +16,8 @@ from tokbench.ingest.formats.rows import Event, Files, Item
 from tokbench.ingest.formats.tables import (
     EVENTS,
     ITEMS,
+    OpenTable,
     Rows,
-    Table,
     checked_names,
     events_of,
     items_of,
@@ -35,7 +35,7 @@ def find(source: Path, items: Path | None) -> Files | None:
 def read_items(path: Path, columns: Columns, fault: Fault) -> Iterator[Item]:
     """The rows of the items table."""
     names = _names(path)
-    return items_of(Table(path, names, _rows(path, names)), columns)
+    return items_of(OpenTable(path, names, _rows(path, names)), columns)
 
 
 def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
@@ -43,7 +43,7 @@ def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
     names = _names(path)
     wanted = [names[at] for at in columns.of_events(names, path) if at is not None]
     note = columns.notes[path.name]
-    yield from events_of(Table(path, wanted, _rows(path, wanted)), columns, fault)
+    yield from events_of(OpenTable(path, wanted, _rows(path, wanted)), columns, fault)
     columns.notes[path.name] = note
 
 

@@ -18,7 +18,7 @@ from tokbench.errors import DatasetError, Fault, listed, shown
 from tokbench.ingest.formats.columns import Columns
 from tokbench.ingest.formats.locating import by_ending
 from tokbench.ingest.formats.rows import Event, Files, Item
-from tokbench.ingest.formats.tables import Table, checked_names, events_of, fitting, items_of
+from tokbench.ingest.formats.tables import OpenTable, checked_names, events_of, fitting, items_of
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 
@@ -38,7 +38,7 @@ def read_events(path: Path, columns: Columns, fault: Fault) -> Iterator[Event]:
     return events_of(_open(path, fault), columns, fault)
 
 
-def _open(path: Path, fault: Fault) -> Table:
+def _open(path: Path, fault: Fault) -> OpenTable:
     lines = read_lines(path, fault)
     _, header = next(lines, (1, ""))
     types: list[tuple[str, str]] = []
@@ -53,4 +53,4 @@ def _open(path: Path, fault: Fault) -> Table:
     rows = fitting(cells, len(types), path, fault, "cells are parted by tabs and hold none")
     names = checked_names([name for name, _ in types], path)
     vectors = frozenset(name for name, kind in types if kind == "float_seq")
-    return Table(path, names, rows, vectors, words=True)
+    return OpenTable(path, names, rows, vectors, words=True)

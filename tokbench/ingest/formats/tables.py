@@ -17,7 +17,7 @@ ITEMS = "items item products product movies news books articles meta metadata ca
 Rows = Iterator[tuple[int, Sequence[object]]]  # line or row number from 1, a cell for each column
 
 
-class Table(NamedTuple):
+class OpenTable(NamedTuple):
     """A table being read: distinct names of columns, and rows as wide as the header."""
 
     path: Path
@@ -46,7 +46,7 @@ def fitting(rows: Rows, width: int, path: Path, fault: Fault, remedy: str) -> Ro
             fault(DatasetError(problem, path=path, line=line, remedy=remedy))
 
 
-def items_of(table: Table, columns: Columns) -> Iterator[Item]:
+def items_of(table: OpenTable, columns: Columns) -> Iterator[Item]:
     """An item per row."""
     id_at, fields = columns.of_items(table.names, table.path, sorted(table.vectors))
     for line, cells in table.rows:
@@ -55,7 +55,7 @@ def items_of(table: Table, columns: Columns) -> Iterator[Item]:
         yield Item(line, cells[id_at], item_fields(raw, fields, words=table.words))
 
 
-def events_of(table: Table, columns: Columns, fault: Fault) -> Iterator[Event]:
+def events_of(table: OpenTable, columns: Columns, fault: Fault) -> Iterator[Event]:
     """An event per row; a row whose time cannot be read is a fault."""
     user_at, item_at, time_at = columns.of_events(table.names, table.path)
     for line, cells in table.rows:

@@ -13,13 +13,14 @@ from typing import Literal
 
 from tokbench.errors import UnknownComponentError, listed
 from tokbench.ingest.download import RawFile
-from tokbench.ingest.official.recipe import Published, Recipe
+from tokbench.ingest.official.recipe import DataRecipe, Published
 
 RECODATASETS = "https://recodatasets.z20.web.core.windows.net/newsrec"
 HUB = "https://huggingface.co/datasets"
 SNAP = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 UCSD = "https://mcauleylab.ucsd.edu/public_datasets/data"
 UCSD_MIRROR = "https://datarepo.eng.ucsd.edu/mcauley_group/data"
+Release = Literal["mind", "2014", "2018", "2023"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Source:
     """One reading of the raw files: for MIND its parts, for Amazon events and then metadata."""
 
     files: tuple[RawFile, ...]
-    release: Literal["mind", "2014", "2018", "2023"]
+    release: Release
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Official:
 
     name: str
     sources: Mapping[str, Source]
-    recipe: Recipe  # the reading closest to the text of the source; not claimed to be the author's
+    recipe: (
+        DataRecipe  # the reading closest to the text of the source; not claimed to be the author's
+    )
     published: Published
-    grid: Sequence[Recipe] = field(default_factory=tuple)
+    grid: Sequence[DataRecipe] = field(default_factory=tuple)
 
 
 def official(name: str) -> Official:
@@ -50,38 +53,34 @@ def official(name: str) -> Official:
     return DATASETS[name]
 
 
+def _source(release: Release, paths: Sequence[str], *hosts: str) -> Source:
+    """The files at `paths` of each host, the best host first."""
+    files = [
+        RawFile(path.rpartition("/")[2], tuple(f"{host}/{path}" for host in hosts))
+        for path in paths
+    ]
+    return Source(tuple(files), release)
+
+
 def _mind(*parts: str) -> Source:
-    names = [f"MIND{part}.zip" for part in parts]
-    mirrors = (RECODATASETS, f"{HUB}/Recommenders/MIND/resolve/main")
-    files = [RawFile(name, tuple(f"{host}/{name}" for host in mirrors)) for name in names]
-    return Source(tuple(files), "mind")
+    paths = [f"MIND{part}.zip" for part in parts]
+    return _source("mind", paths, RECODATASETS, f"{HUB}/Recommenders/MIND/resolve/main")
 
 
 def _amazon_2014(events: str, category: str) -> Source:
     """`events`: file name pattern of the ratings or of the reviews."""
-    names = (events.format(category), f"meta_{category}.json.gz")
-    mirrors = (SNAP, f"{UCSD}/amazon/categoryFiles")
-    files = [RawFile(name, tuple(f"{host}/{name}" for host in mirrors)) for name in names]
-    return Source(tuple(files), "2014")
+    paths = (events.format(category), f"meta_{category}.json.gz")
+    return _source("2014", paths, SNAP, f"{UCSD}/amazon/categoryFiles")
 
 
 def _amazon_2018(category: str) -> Source:
     paths = (f"categoryFilesSmall/{category}.csv", f"metaFiles2/meta_{category}.json.gz")
-    hosts = (f"{UCSD}/amazon_v2", f"{UCSD_MIRROR}/amazon_v2")
-    return Source(tuple(_hosted(path, hosts) for path in paths), "2018")
+    return _source("2018", paths, f"{UCSD}/amazon_v2", f"{UCSD_MIRROR}/amazon_v2")
 
 
 def _amazon_2023(category: str) -> Source:
-    paths = (
-        f"review_categories/{category}.jsonl.gz",
-        f"meta_categories/meta_{category}.jsonl.gz",
-    )
-    hosts = (f"{UCSD}/amazon_2023/raw", f"{UCSD_MIRROR}/amazon_2023/raw")
-    return Source(tuple(_hosted(path, hosts) for path in paths), "2023")
-
-
-def _hosted(path: str, hosts: Sequence[str]) -> RawFile:
-    return RawFile(path.rpartition("/")[2], tuple(f"{host}/{path}" for host in hosts))
+    paths = (f"review_categories/{category}.jsonl.gz", f"meta_categories/meta_{category}.jsonl.gz")
+    return _source("2023", paths, f"{UCSD}/amazon_2023/raw", f"{UCSD_MIRROR}/amazon_2023/raw")
 
 
 MIND_SOURCES = {
@@ -97,7 +96,7 @@ OFFICE_SOURCES = {
     "2023": _amazon_2023("Office_Products"),
 }
 MIND_GRID = tuple(
-    Recipe.model_validate(
+    DataRecipe.model_validate(
         {"source": source, "stream": stream, "item_users": item_users, "shortest": 15}
         | {"longest": 70, "too_long": too_long, "fixpoint": fixpoint}
     )
@@ -111,9 +110,9 @@ MIND_GRID = tuple(
 )
 
 
-def _office_grid(shortest: int, longest: int) -> tuple[Recipe, ...]:
+def _office_grid(shortest: int, longest: int) -> tuple[DataRecipe, ...]:
     return tuple(
-        Recipe.model_validate(
+        DataRecipe.model_validate(
             {"source": source, "text": text, "repeats": repeats, "item_users": item_users}
             | {"shortest": shortest, "longest": longest, "too_long": too_long}
         )
@@ -125,7 +124,7 @@ def _office_grid(shortest: int, longest: int) -> tuple[Recipe, ...]:
 
 def _five_core(name: str, category: str, published: Published) -> Official:
     source = _amazon_2014("reviews_{}_5.json.gz", category)
-    recipe = Recipe(source="2014-5core", text="any")
+    recipe = DataRecipe(source="2014-5core", text="any")
     return Official(name, {"2014-5core": source}, recipe, published, (recipe,))
 
 
@@ -137,21 +136,21 @@ DATASETS = {
         Official(
             "mind",
             MIND_SOURCES,
-            Recipe(source="small-train", item_users=15, shortest=15, longest=70),
+            DataRecipe(source="small-train", item_users=15, shortest=15, longest=70),
             Published(PAPER, 29_207, 12_251, 25.06, shortest=15, longest=70, median=22),
             MIND_GRID,
         ),
         Official(
             "office-s",
             OFFICE_SOURCES,
-            Recipe(source="2014", shortest=10, longest=20, too_long="drop"),
+            DataRecipe(source="2014", shortest=10, longest=20, too_long="drop"),
             Published(PAPER, 2_868, 14_618, 13.21, shortest=10, longest=20, median=12),
             _office_grid(10, 20),
         ),
         Official(
             "office-l",
             OFFICE_SOURCES,
-            Recipe(source="2014", shortest=5, longest=50),
+            DataRecipe(source="2014", shortest=5, longest=50),
             Published(PAPER, 16_696, 37_347, 8.38, shortest=5, longest=50, median=12),
             _office_grid(5, 50),
         ),

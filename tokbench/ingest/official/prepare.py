@@ -17,7 +17,7 @@ from tokbench.ingest.interactions import Events, Log, Statistics, count
 from tokbench.ingest.official import amazon, mind
 from tokbench.ingest.official.official import Official, Source, official
 from tokbench.ingest.official.raw_files import at_hand, locate, needed_files
-from tokbench.ingest.official.recipe import Mask, Recipe, apply, distance
+from tokbench.ingest.official.recipe import DataRecipe, Mask, apply, distance
 from tokbench.ingest.writing import (
     files_read,
     json_line,
@@ -37,7 +37,7 @@ def prepare(
     out: Path,
     raw: Path | None = None,
     downloads: Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: DataRecipe | None = None,
     progress: Progress | None = None,
 ) -> Statistics:
     """Make the folder `out` of the dataset `name` and return its counts.
@@ -70,7 +70,7 @@ def prepare(
 class Candidate:
     """A recipe of the grid and how near its counts come to the published ones."""
 
-    recipe: Recipe
+    recipe: DataRecipe
     statistics: Statistics
     distance: float
 
@@ -111,7 +111,7 @@ def _tried(
     entry: Official,
     source: Source,
     paths: Sequence[Path],
-    grid: Sequence[Recipe],
+    grid: Sequence[DataRecipe],
     progress: Progress,
 ) -> Iterator[Candidate]:
     known: set[str] = {
@@ -126,7 +126,7 @@ def _tried(
                 yield Candidate(recipe, statistics, distance(statistics, entry.published))
 
 
-def source_of(entry: Official, recipe: Recipe) -> Source:
+def source_of(entry: Official, recipe: DataRecipe) -> Source:
     """The source a recipe names. Raises ConfigError listing those there are."""
     if recipe.source not in entry.sources:
         raise ConfigError(
@@ -201,13 +201,18 @@ def write_events(path: Path, log: Log, events: Events, release: str) -> None:
 def write_recipe(
     path: Path,
     entry: Official,
-    recipe: Recipe,
+    recipe: DataRecipe,
     statistics: Statistics,
     paths: Sequence[Path],
     progress: Progress,
 ) -> None:
     """recipe.json: what was done to which bytes, what came out, and what was published."""
-    files = [file for path in paths for file in (_tables(path) if path.is_dir() else [path])]
+    tables = ("behaviors.tsv", "news.tsv")
+    files = [
+        file
+        for path in paths
+        for file in ([path / table for table in tables] if path.is_dir() else [path])
+    ]
     content = {
         "dataset": entry.name,
         "recipe": recipe.model_dump(),
@@ -216,7 +221,3 @@ def write_recipe(
         "raw": files_read(files, progress),
     }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [folder / "behaviors.tsv", folder / "news.tsv"]

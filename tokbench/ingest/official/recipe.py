@@ -21,7 +21,7 @@ from tokbench.types import Ints
 Mask = NDArray[np.bool_]
 
 
-class Recipe(Config):
+class DataRecipe(Config):
     """Every choice between raw files and sequences, in the order in which it is applied."""
 
     source: str = option("", description="which release or part of the raw files")
@@ -47,13 +47,13 @@ class Recipe(Config):
     )
 
     @model_validator(mode="after")
-    def _bounds_agree(self) -> Recipe:
+    def _bounds_agree(self) -> DataRecipe:
         if 0 < self.longest < self.shortest:
             raise ValueError(f"longest={self.longest} is below shortest={self.shortest}")
         return self
 
 
-def apply(log: Log, recipe: Recipe, titled: Mask | None = None) -> Events:
+def apply(log: Log, recipe: DataRecipe, titled: Mask | None = None) -> Events:
     """The events that stay. `titled` [N] says which items have text (all, where it is None).
 
     Events of equal time keep the order of the file.

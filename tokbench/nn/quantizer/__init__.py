@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
 from tokbench.nn.quantizer.codebooks import CollapseWatch, codebook_use
-from tokbench.nn.quantizer.fit import LossTerms, Order, Schedule, Terms, train_quantizer
+from tokbench.nn.quantizer.fit import LossTerms, Order, QuantizerTraining, Terms, train_quantizer
 from tokbench.nn.quantizer.losses import (
     contrastive_loss,
     equal_rows,
@@ -16,7 +16,20 @@ from tokbench.nn.quantizer.order import neighbour_order
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
 __all__ = [
-    "Batch", "CollapseWatch", "LossTerms", "Order", "QuantizedAutoencoder", "ResidualQuantizer",
-    "Schedule", "Terms", "codebook_use", "contrastive_loss", "equal_rows", "mlp", "neighbour_order",
-    "quantization_loss", "reconstruction_loss", "train_quantizer",
+    "Batch",
+    "CollapseWatch",
+    "LossTerms",
+    "Order",
+    "QuantizedAutoencoder",
+    "QuantizerTraining",
+    "ResidualQuantizer",
+    "Terms",
+    "codebook_use",
+    "contrastive_loss",
+    "equal_rows",
+    "mlp",
+    "neighbour_order",
+    "quantization_loss",
+    "reconstruction_loss",
+    "train_quantizer",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ Order = Callable[[torch.Generator], Tensor]  # draws an epoch's order of the ite
 
 
 @dataclass(frozen=True)
-class Schedule:
+class QuantizerTraining:
     """How long and how fast to train."""
 
     epochs: int
@@ -52,7 +52,7 @@ def train_quantizer(
     model: QuantizedAutoencoder,
     x: Tensor,
     terms: LossTerms,
-    schedule: Schedule,
+    schedule: QuantizerTraining,
     watch: CollapseWatch,
     *,
     generator: torch.Generator,

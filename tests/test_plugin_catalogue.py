@@ -12,8 +12,8 @@ import pytest
 
 from tokbench.registry.registry import KINDS
 
-SHELF = Path(__file__).parent.parent / "plugins"
-PACKAGES = sorted(path for path in SHELF.iterdir() if path.is_dir() and path.name[0] != ".")
+CATALOGUE = Path(__file__).parent.parent / "plugins"
+PACKAGES = sorted(path for path in CATALOGUE.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
 def named(package: Path) -> str:
@@ -25,7 +25,7 @@ def project(package: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_shelf_is_not_empty() -> None:
+def test_the_catalogue_is_not_empty() -> None:
     assert len(PACKAGES) >= 2
 
 

@@ -1,6 +1,6 @@
 """The toy catalogue's right answer is known: codes that keep its neighbourhoods beat random ones.
 
-The whole line is run, over two seeds, and the difference to random carries an interval.
+The whole pipeline is run, over two seeds, and the difference to random carries an interval.
 """
 
 from __future__ import annotations
