@@ -50,9 +50,9 @@ class RqTransformer(NetworkGenerator["RqTransformerModel"]):
         dropout: float = option(0.3, ge=0.0, lt=1.0, description="dropout rate")
         history_items: int = option(20, ge=1, le=1000, description="items of a history, last ones")
         batch_size: int = option(128, ge=1, description="windows of up to history_items + 1 items")
-        epochs: int = option(16, ge=1, description="passes over the training data, at most")
+        epochs: int = option(30, ge=1, description="passes over the training data, at most")
         minimum_steps: int = option(
-            1000, ge=0, description="on little data an epoch is several passes, to make these steps"
+            2000, ge=0, description="on little data an epoch is several passes, to make these steps"
         )
         learning_rate: float = option(3e-3, gt=0.0, description="rate after the warm-up")
         schedule: Literal["constant", "inverse-sqrt", "cosine"] = option(
@@ -62,7 +62,7 @@ class RqTransformer(NetworkGenerator["RqTransformerModel"]):
         weight_decay: float = option(
             0.0, ge=0.0, description="AdamW's decoupled weight decay, of all weights"
         )
-        eval_every: int = option(2, ge=1, description="epochs between two validations")
+        eval_every: int = option(3, ge=1, description="epochs between two validations")
         patience: int = option(
             3, ge=1, description="validations without a better NDCG@10 before training stops"
         )
@@ -78,6 +78,7 @@ class RqTransformer(NetworkGenerator["RqTransformerModel"]):
             "width": 64,
             "history_items": 10,
             "batch_size": 64,
+            "epochs": 16,
             "minimum_steps": 0,
             "learning_rate": 5e-3,
             "warmup_steps": 20,
