@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SETTING = (
-    "--dataset office-5core --encoder minilm --profile quick --seed 0 --set generator.epochs=10 "
+    "--dataset office-5core --encoder minilm --profile quick --generator tiger "
+    "--seed 0 --set generator.epochs=10 "
     "--no-baselines --results benchmarks/sensitivity"
 )
 HEAD = """# The paper's sensitivity figures

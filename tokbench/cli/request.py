@@ -22,8 +22,9 @@ REQUEST = [
                  help="NAME or NAME:PRESET, see `tokbench list tokenizers`. Repeatable."),
     click.option("--codes", "codes", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
                  help="A table of semantic IDs to run beside the tokenizers. Repeatable."),
-    click.option("-g", "--generator", "generators", multiple=True, default=("tiger",),
-                 show_default=True, help="NAME or NAME:PRESET. Repeatable."),
+    click.option("-g", "--generator", "generators", multiple=True,
+                 help="NAME or NAME:PRESET. Repeatable. [default: tiger; under --profile quick "
+                      "rq-transformer]"),
     click.option("-e", "--encoder", default="sentence-transformers", show_default=True,
                  help="Text encoder; sentence-transformers loads the paper's sentence-t5-base."),
     click.option("-s", "--seed", "seeds", multiple=True, type=click.IntRange(min=0),

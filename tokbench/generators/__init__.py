@@ -13,11 +13,13 @@ def register_generators() -> list[type[Generator]]:
     from tokbench.generators.item_item import ItemItem
     from tokbench.generators.popularity import Popularity
     from tokbench.generators.recent_popularity import QueryTimePopularity, RecentPopularity
+    from tokbench.generators.rq_transformer import RqTransformer
     from tokbench.generators.sasrec import SasRec
     from tokbench.generators.tiger import Tiger
 
     return [
         Tiger,
+        RqTransformer,
         Popularity,
         RecentPopularity,
         QueryTimePopularity,

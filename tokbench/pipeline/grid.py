@@ -136,7 +136,7 @@ def run(
     *,
     datasets: Names,
     tokenizers: Names,
-    generators: Names = ("tiger",),
+    generators: Names = (),
     encoder: str = "sentence-transformers",
     seeds: Seeds = (0,),
     tokenizer_seeds: Seeds = (),
@@ -164,7 +164,7 @@ def run(
     Args:
         datasets: registered names, or folders with items.jsonl and sequences.jsonl.
         tokenizers: NAME or NAME:PRESET each, as `tokbench list tokenizers` shows them.
-        generators: NAME or NAME:PRESET each.
+        generators: NAME or NAME:PRESET each; none is tiger, or rq-transformer for profile quick.
         encoder: the text encoder; the default is the paper's sentence-t5-base.
         seeds: each for tokenizer and generator alike.
         tokenizer_seeds: seeds of the tokenizer alone, crossed with those of the generator.
