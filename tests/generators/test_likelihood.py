@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.generators import test_sasrec, test_tiger
+from tests.generators import test_rq_transformer, test_sasrec, test_tiger
 from tests.generators.test_tiger import ITEMS, toy
 from tokbench.api import Generator, Likelihood, Runtime
 from tokbench.generators.bigram import Bigram
 from tokbench.generators.popularity import Popularity
+from tokbench.generators.rq_transformer import RqTransformer
 from tokbench.generators.sasrec import SasRec
 from tokbench.generators.tiger import Tiger, TigerModel
 from tokbench.types import SemanticIds, Sequences
@@ -25,6 +26,7 @@ GENERATORS: dict[str, Generator] = {
     "tiger, bidirectional": Tiger.of(**test_tiger.SMALL, epochs=2),
     "tiger, causal": Tiger.of(**test_tiger.SMALL, encoder_attention="causal", epochs=2),
     "sasrec": SasRec.of(**test_sasrec.SMALL, epochs=2),
+    "rq-transformer": RqTransformer.of(**test_rq_transformer.SMALL, epochs=2),
     "popularity": Popularity(),
     "bigram": Bigram(),
 }

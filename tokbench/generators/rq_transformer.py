@@ -5,18 +5,23 @@ Axes: Q queries, B beams, G distinct tuples, M levels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
 from tokbench.generators.item_positions import passes, readings
 from tokbench.generators.network import NetworkGenerator, NetworkModel
-from tokbench.types import Beams, SemanticIds, Sequences
+from tokbench.generators.popularity import classes_of
+from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tokbench.nn.training.gradient import Examples
     from tokbench.nn.transformer.rq import RqTransformer as Network
     from tokbench.nn.transformer.sasrec import MicroBatch
@@ -31,6 +36,7 @@ class RqTransformer(NetworkGenerator["RqTransformerModel"]):
 
     name = "rq-transformer"
     exact_at_full_width = True  # no prefix is ever pruned
+    is_distribution = True
     citation = "Lee et al., Autoregressive Image Generation using Residual Quantization, CVPR 2022"
     deviations = (
         "the depth network is a feed-forward block per level over the hidden state and the sum of "
@@ -125,27 +131,49 @@ class RqTransformerModel(NetworkModel):
 
         Scores are log-probabilities among the existing tuples. An empty history is allowed.
         """
-        import torch
-
         from tokbench.nn.transformer.rq import search
 
-        network, best = self.network.to(runtime.device).eval(), min(width, len(self.tuples))
+        best = min(width, len(self.tuples))
         chosen = np.full((len(histories), width), -1, np.int64)
         scores = np.full((len(histories), width), -np.inf, np.float32)
         with runtime.progress.track("generate", total=len(histories)) as advance:
-            for rows, inputs, last in readings(
-                histories,
-                self.member,
-                start=len(self.tuples),
-                items=self.config.history_items,
-                at_once=SEARCH_BEAMS // best,
-            ):
-                with torch.inference_mode():
-                    hidden = network(inputs.to(runtime.device))[range(len(rows)), last]
-                    found, score = search(network, hidden, best)
+            for rows, hidden in self._read(histories, runtime.device, SEARCH_BEAMS // best):
+                found, score = search(self.network, hidden, best)
                 chosen[rows, :best], scores[rows, :best] = found.cpu(), score.float().cpu()
                 advance(len(rows))
         return Beams(np.where(chosen[..., None] >= 0, self.tuples[chosen], -1), scores)
+
+    def log_likelihood(
+        self, histories: Sequences, codes: Codes, *, runtime: Runtime
+    ) -> NDArray[np.float64]:
+        """log p of a tuple [Q, M] after each history, natural, [Q]; those of all existing tuples
+        sum to one, and other tuples have -inf."""
+        import torch
+
+        wanted, known = classes_of(self.ids, codes)
+        found = np.full(len(histories), -np.inf)
+        with runtime.progress.track("likelihood", total=len(histories)) as advance:
+            for rows, hidden in self._read(histories, runtime.device, SEARCH_BEAMS):
+                labels = torch.from_numpy(wanted[rows]).to(runtime.device)
+                with torch.no_grad():
+                    log_p = self.network.log_p(hidden, labels).double().cpu()
+                found[rows] = np.where(known[rows], log_p, -np.inf)
+                advance(len(rows))
+        return found
+
+    def _read(
+        self, histories: Sequences, device: str, at_once: int
+    ) -> Iterator[tuple[Ints, Tensor]]:
+        """Histories of near length, and the hidden state at the end of each [rows, d]."""
+        import torch
+
+        network, start = self.network.to(device).eval(), len(self.tuples)
+        for rows, inputs, last in readings(
+            histories, self.member, start=start, items=self.config.history_items, at_once=at_once
+        ):
+            with torch.no_grad():
+                hidden = network(inputs.to(device))[range(len(rows)), last]
+            yield rows, hidden
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once, in rows of two or more; on little data

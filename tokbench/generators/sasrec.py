@@ -6,7 +6,6 @@ G classes, M levels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
+from tokbench.generators.item_positions import passes, readings
 from tokbench.generators.network import NetworkGenerator, NetworkModel
 from tokbench.generators.popularity import classes_of
 from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
@@ -178,29 +178,18 @@ class SasRecModel(NetworkModel):
         """Histories of near length, and the score of each class after them [rows, G]."""
         import torch
 
-        from tokbench.nn.transformer.windows import pack
-
-        network = self.network.to(device).eval()
-        kept = np.minimum(histories.lengths, self.config.history_items)
-        rows_at_once = max(1, LOGITS // len(self.tuples))
-        for group in pack(1 + kept, budget=PLACES, overhead=PLACES // 8):
-            for part in np.array_split(group, -(-len(group) // rows_at_once)):
-                inputs = torch.from_numpy(self._inputs(histories, part, kept[part]))
-                last = torch.from_numpy(kept[part])
-                with torch.no_grad():
-                    hidden = network(inputs.to(device))[range(len(part)), last]
-                    logits = network.logits(hidden)
-                yield part, logits
-
-    def _inputs(self, histories: Sequences, rows: Ints, kept: Ints) -> Ints:
-        """START and the classes of the last `kept` items, padded on the right with START."""
-        start = len(self.tuples)
-        at = np.arange(int(kept.max(initial=0)))
-        inside = at < kept[:, None]
-        first = histories.offsets[rows + 1] - kept
-        items = np.append(histories.items, 0)[np.where(inside, first[:, None] + at, -1)]
-        classes = np.where(inside, self.member[items], start)
-        return np.concatenate([np.full((len(rows), 1), start), classes], axis=1)
+        network, start = self.network.to(device).eval(), len(self.tuples)
+        for rows, inputs, last in readings(
+            histories,
+            self.member,
+            start=start,
+            items=self.config.history_items,
+            at_once=LOGITS // start,
+        ):
+            with torch.no_grad():
+                hidden = network(inputs.to(device))[range(len(rows)), last]
+                logits = network.logits(hidden)
+            yield rows, logits
 
     def _own(self, histories: Sequences, rows: Ints) -> tuple[Ints, Ints]:
         """(row of `rows`, class) of everything in these histories, each pair once."""
@@ -218,8 +207,13 @@ class SasRecModel(NetworkModel):
         # Where a window begins its row, START is followed by a target too.
         begins = np.isin(runs.start, train.offsets[:-1])
         arrays = runs.start, runs.stop, np.where(begins, 0, runs.first)
-        passes = _passes(len(runs), self.config)
-        windows = Windows(*(np.tile(array, passes) for array in arrays))
+        times = passes(
+            len(runs),
+            batch_size=self.config.batch_size,
+            epochs=self.config.epochs,
+            minimum_steps=self.config.minimum_steps,
+        )
+        windows = Windows(*(np.tile(array, times) for array in arrays))
         budget = min(TRAIN_PLACES, LOGITS // len(self.tuples))
         items = self.member[train.items]
         collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
@@ -227,14 +221,5 @@ class SasRecModel(NetworkModel):
 
 
 OWN = 1000.0  # more than any two log-probabilities differ by
-PLACES = 2**14  # places of a micro-batch in inference
 TRAIN_PLACES = 4096  # of a micro-batch in training, fewer where the catalogue is large
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB
-
-
-def _passes(windows: int, config: SasRec.Config) -> int:
-    """Over the data in an epoch. A thousand users are eight steps: twenty such epochs would end
-    soon after the warm-up, and patience would run out inside it.
-    """
-    steps = config.epochs * math.ceil(windows / config.batch_size)
-    return max(1, math.ceil(config.minimum_steps / steps))
