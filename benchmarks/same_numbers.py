@@ -38,6 +38,7 @@ REAL: dict[str, Any] = {
     "datasets": ["office-5core"],
     "encoder": "minilm",
     "profile": "quick",
+    "generators": ["tiger"],
     "threads": 1,
     "overrides": ["tiger.epochs=2"],
 }
