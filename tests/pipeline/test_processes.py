@@ -121,13 +121,20 @@ def register_tokenizers():
 '''
 
 
+# A background job of a shell starts with interrupts ignored, and its children with it.
+MAIN = """import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tokbench.cli import main
+sys.exit(main())"""
+
+
 def start(plugin: Path, folder: Path) -> subprocess.Popen[str]:
     """A run in a session of its own, as soon as a worker is at the plugin's tokenizer."""
     words = ["run", "--plugin", str(plugin), "-t", "sleepy", "--seeds", "2", "--jobs", "2",
              "--dataset", "toy", "--encoder", "tfidf", "--no-baselines",
              "--results", str(folder / "r"), "--cache", str(folder / "c")]  # fmt: skip
     child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from tokbench.cli import main; sys.exit(main())",
+        [sys.executable, "-c", MAIN,
          *words],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
