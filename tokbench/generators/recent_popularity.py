@@ -36,7 +36,7 @@ class RecentPopularity(Generator):
         """How far back to count."""
 
         window: int = option(
-            500,
+            200,
             ge=1,
             description="training interactions counted, the newest, where there are times",
         )
