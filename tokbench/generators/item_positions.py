@@ -7,37 +7,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokbench.types import Ints, Sequences
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+    from tokbench.nn.transformer.windows import Windows
 
 PLACES = 2**14  # places of a micro-batch in inference
 
 
-class Reading(NamedTuple):
-    """Histories that are read in one pass."""
+def last_states(
+    network: nn.Module,
+    histories: Sequences,
+    classes: Ints,
+    *,
+    start: int,
+    items: int,
+    at_once: int,
+    device: str,
+) -> Iterator[tuple[Ints, Tensor]]:
+    """Rows of histories of near length, and the network's hidden state at the end of each [Q, d].
 
-    rows: Ints  # [Q] of the histories
-    inputs: Tensor  # [Q, L] classes, padded on the right with START
-    last: Tensor  # [Q] the place of the newest item
-
-
-def readings(
-    histories: Sequences, classes: Ints, *, start: int, items: int, at_once: int
-) -> Iterator[Reading]:
-    """START and the last `items` of every history, histories of near length together.
-
-    `classes` [N] is the class of each item, `start` START's; at most `at_once` histories a pass.
+    It reads START and the last `items` of every history, padded on the right with START. `classes`
+    [N] is the class of each item, `start` START's; at most `at_once` histories a pass.
     """
     import torch
 
     from tokbench.nn.transformer.windows import pack
 
+    network.to(device).eval()
     kept = np.minimum(histories.lengths, items)
     padded = np.append(classes[histories.items], start)
     for group in pack(1 + kept, budget=PLACES, overhead=PLACES // 8):
@@ -46,7 +49,16 @@ def readings(
             first = (histories.offsets[rows + 1] - kept[rows])[:, None]
             inputs = padded[np.where(at < kept[rows][:, None], first + at, -1)]
             begun = np.concatenate([np.full((len(rows), 1), start), inputs], axis=1)
-            yield Reading(rows, torch.from_numpy(begun), torch.from_numpy(kept[rows]))
+            with torch.no_grad():
+                hidden = network(torch.from_numpy(begun).to(device))
+            yield rows, hidden[range(len(rows)), torch.from_numpy(kept[rows])]
+
+
+def repeated(windows: Windows, *, batch_size: int, epochs: int, minimum_steps: int) -> Windows:
+    """The windows as often as training needs them in an epoch, to make `minimum_steps`."""
+    times = passes(len(windows), batch_size=batch_size, epochs=epochs, minimum_steps=minimum_steps)
+    parts = (windows.start, windows.stop, windows.first)
+    return type(windows)(*(np.tile(part, times) for part in parts))
 
 
 def passes(windows: int, *, batch_size: int, epochs: int, minimum_steps: int) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
-from tokbench.generators.item_positions import passes, readings
+from tokbench.generators.item_positions import last_states, repeated
 from tokbench.generators.network import NetworkGenerator, NetworkModel
 from tokbench.generators.popularity import classes_of
 from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
@@ -165,15 +165,15 @@ class RqTransformerModel(NetworkModel):
         self, histories: Sequences, device: str, at_once: int
     ) -> Iterator[tuple[Ints, Tensor]]:
         """Histories of near length, and the hidden state at the end of each [rows, d]."""
-        import torch
-
-        network, start = self.network.to(device).eval(), len(self.tuples)
-        for rows, inputs, last in readings(
-            histories, self.member, start=start, items=self.config.history_items, at_once=at_once
-        ):
-            with torch.no_grad():
-                hidden = network(inputs.to(device))[range(len(rows)), last]
-            yield rows, hidden
+        return last_states(
+            self.network,
+            histories,
+            self.member,
+            start=len(self.tuples),
+            items=self.config.history_items,
+            at_once=at_once,
+            device=device,
+        )
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once, in rows of two or more; on little data
@@ -181,17 +181,16 @@ class RqTransformerModel(NetworkModel):
         from tokbench.nn.training.gradient import Examples
         from tokbench.nn.transformer.rq import summed_loss
         from tokbench.nn.transformer.sasrec import Collator
-        from tokbench.nn.transformer.windows import Windows, sequence_windows
+        from tokbench.nn.transformer.windows import sequence_windows
 
         config = self.config
         runs = sequence_windows(train.offsets, config.history_items)
-        times = passes(
-            len(runs),
+        windows = repeated(
+            runs,
             batch_size=config.batch_size,
             epochs=config.epochs,
             minimum_steps=config.minimum_steps,
         )
-        windows = Windows(*(np.tile(part, times) for part in (runs.start, runs.stop, runs.first)))
         items, start = self.member[train.items], len(self.tuples)
         collator = Collator(items, windows, start=start, budget=TRAIN_PLACES, device=device)
         return Examples(len(windows), collator, partial(summed_loss, self.network))

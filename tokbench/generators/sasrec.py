@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
 from tokbench.errors import ConfigError
-from tokbench.generators.item_positions import passes, readings
+from tokbench.generators.item_positions import last_states, repeated
 from tokbench.generators.network import NetworkGenerator, NetworkModel
 from tokbench.generators.popularity import classes_of
 from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
@@ -178,17 +178,17 @@ class SasRecModel(NetworkModel):
         """Histories of near length, and the score of each class after them [rows, G]."""
         import torch
 
-        network, start = self.network.to(device).eval(), len(self.tuples)
-        for rows, inputs, last in readings(
+        for rows, hidden in last_states(
+            self.network,
             histories,
             self.member,
-            start=start,
+            start=len(self.tuples),
             items=self.config.history_items,
-            at_once=LOGITS // start,
+            at_once=LOGITS // len(self.tuples),
+            device=device,
         ):
             with torch.no_grad():
-                hidden = network(inputs.to(device))[range(len(rows)), last]
-                logits = network.logits(hidden)
+                logits = self.network.logits(hidden)
             yield rows, logits
 
     def _own(self, histories: Sequences, rows: Ints) -> tuple[Ints, Ints]:
@@ -207,13 +207,12 @@ class SasRecModel(NetworkModel):
         # Where a window begins its row, START is followed by a target too.
         begins = np.isin(runs.start, train.offsets[:-1])
         arrays = runs.start, runs.stop, np.where(begins, 0, runs.first)
-        times = passes(
-            len(runs),
+        windows = repeated(
+            Windows(*arrays),
             batch_size=self.config.batch_size,
             epochs=self.config.epochs,
             minimum_steps=self.config.minimum_steps,
         )
-        windows = Windows(*(np.tile(array, times) for array in arrays))
         budget = min(TRAIN_PLACES, LOGITS // len(self.tuples))
         items = self.member[train.items]
         collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
