@@ -135,7 +135,8 @@ class Component(ABC):
     the digest of their package's sources is used, with the versions of the built-ins that they
     derive from). `presets`: named sets of options, typed by users as
     `NAME:PRESET`; one called like a profile (`quick`) is what that profile uses. `citation`: one
-    line. `deviations`: where the default departs from the source, in words.
+    line. `deviations`: where the default departs from the source, in words. `space`: what
+    `tokbench tune --space NAME` searches, option -> `LOW..HIGH`, `LOW..HIGH:log` or `A,B,C`.
     """
 
     name: ClassVar[str]
@@ -143,6 +144,7 @@ class Component(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     citation: ClassVar[str] = ""
     deviations: ClassVar[Sequence[str]] = ()
+    space: ClassVar[Mapping[str, str]] = {}
 
     class Config(Config):
         """No options."""

@@ -18,7 +18,12 @@ RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads", "jobs", "codes",
+    "threads", "jobs", "codes", "tuned",
+}  # fmt: skip
+TUNE_FLAGS = {
+    "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
+    "collision-policy", "beam-width", "set", "tuned", "plugin", "space", "trials", "seed", "cache",
+    "device", "threads", "format",
 }  # fmt: skip
 REPORT_FLAGS = {
     **{name: {"dataset", "format"} for name in REPORTS},
@@ -79,6 +84,7 @@ def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
     assert isinstance(report, click.Group)
     assert {*report.list_commands(context)} == {*REPORT_FLAGS}
     commands = [(cli.get_command(context, name), RUN_FLAGS) for name in ("run", "plan")]
+    commands += [(cli.get_command(context, "tune"), TUNE_FLAGS)]
     commands += [(report.get_command(context, name), REPORT_FLAGS[name]) for name in REPORT_FLAGS]
     for command, frozen in commands:
         assert command is not None

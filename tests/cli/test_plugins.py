@@ -106,7 +106,7 @@ def test_plugins_says_what_failed_and_why(
     installed(tmp_path, "hanging_plugin", "while True: pass")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("TOKBENCH_PLUGIN_SECONDS", "2")
-    assert main(["plugins"]) == 0
+    assert main(["plugins"]) == 1
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed")]
     for name, reason in {
         "raising_plugin": "No module named 'nothing_of_that_name'",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.components import CALLS, Echo, EchoModel, Failing, Timed, registry_of
 from tokbench.api import Runtime
@@ -20,6 +21,7 @@ from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.plan import plan_grid
 from tokbench.pipeline.resolve import make_request
+from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Record, read_records
 from tokbench.types import Beams, Catalog, Histories, SemanticIds, Sequences
 
@@ -66,6 +68,20 @@ def test_without_its_record_a_cell_comes_out_the_same_from_the_store(tmp_path: P
     assert CALLS == [], "every stage was ready"
     assert [r.outcome_digest() for r in again] == [r.outcome_digest() for r in first]
     assert all(cost.reused for record in again for cost in record.provenance.costs.values())
+
+
+def test_a_cell_has_one_thread_and_another_count_is_in_the_record_and_on_the_board(
+    tmp_path: Path,
+) -> None:
+    before = torch.get_num_threads()
+    for name, given in (("one", {}), ("two", {"threads": 2})):
+        request, registry = tiny_request(baselines=False), registry_of()
+        records = run_grid(request, context_in(tmp_path / name), registry=registry, **given)
+        board = ResultSet(records).boards[0]
+        count = "2" if given else "1"
+        assert records[0].provenance.environment["threads"] == count
+        assert [("2 threads" in row.remark) for row in board.rows] == [bool(given)]
+    assert torch.get_num_threads() == before
 
 
 def test_a_seed_that_gives_the_same_codes_shares_what_follows(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
     "run": "tokbench.cli.run",
     "plan": "tokbench.cli.run",
+    "tune": "tokbench.cli.tune",
     "report": "tokbench.cli.report",
     "compare": "tokbench.cli.compare",
     "power": "tokbench.cli.power",

@@ -63,11 +63,11 @@ def _examine(entry: Entry, text: str, registry: Registry, overrides: tuple[str, 
 
 @click.command("plugins", short_help="Say which plugins are installed, and what failed to load.")
 @PLUGIN
-def plugins_command(plugins: tuple[Path, ...]) -> None:
+def plugins_command(plugins: tuple[Path, ...]) -> int:
     """List plugins: from which package and version, what each adds, what failed and why.
 
     A plugin that takes longer than 30 seconds to load is left out; TOKBENCH_PLUGIN_SECONDS sets
-    another limit, 0 none.
+    another limit, 0 none. The status is 1 where one failed.
     """
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
@@ -90,3 +90,4 @@ def plugins_command(plugins: tuple[Path, ...]) -> None:
     for failure in registry.failures:
         console.print(f"failed: {failure.plugin} ({failure.origin}): {failure.reason}",
                       style="red", markup=False)  # fmt: skip
+    return 1 if registry.failures else 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tokbench.registry.registry import Registry
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-REQUEST = [
+CELL = [  # what a cell is, but its seeds
     click.option("-d", "--dataset", "datasets", multiple=True,
                  help="A name, or a folder with items.jsonl and sequences.jsonl. Repeatable."),
     click.option("-t", "--tokenizer", "tokenizers", multiple=True,
@@ -27,6 +27,27 @@ REQUEST = [
                       "rq-transformer]"),
     click.option("-e", "--encoder", default="sentence-transformers", show_default=True,
                  help="Text encoder; sentence-transformers loads the paper's sentence-t5-base."),
+    click.option("--profile", type=click.Choice(["paper", "quick", "toy"]), default="paper",
+                 show_default=True, help="The sizes to run at; boards never mix profiles."),
+    click.option("--protocol", type=click.Choice(["leave-one-out", "temporal"]),
+                 default="leave-one-out", show_default=True, help="How test items are held out."),
+    click.option("--collision-policy", "collision_policies", multiple=True,
+                 default=("nearest-free",), show_default=True,
+                 help="What becomes of items that share a code tuple. Repeatable."),
+    click.option("--beam-width", type=click.IntRange(1, 1000), default=100, show_default=True,
+                 help="Beams per user; wider than the largest cutoff, 40."),
+    click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
+                 help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
+    click.option("--tuned", "tuned", multiple=True,
+                 type=click.Path(exists=True, dir_okay=False),
+                 help="Use the best settings of a file of `tokbench tune`; the record and the "
+                      "board say what they took. Repeatable."),
+    click.option("--plugin", "plugins", multiple=True,
+                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                 help="Load components from one Python file; such rows are marked. Repeatable."),
+]  # fmt: skip
+REQUEST = [
+    *CELL,
     click.option("-s", "--seed", "seeds", multiple=True, type=click.IntRange(min=0),
                  help="Seed of tokenizer and generator alike. Repeatable. [default: 0]"),
     click.option("--seeds", "seed_count", type=click.IntRange(min=1), default=None, metavar="N",
@@ -37,27 +58,13 @@ REQUEST = [
                       "then shows how much each axis varies. Repeatable."),
     click.option("--generator-seed", "generator_seeds", multiple=True,
                  type=click.IntRange(min=0), help="Seed of the generator alone. Repeatable."),
-    click.option("--profile", type=click.Choice(["paper", "quick", "toy"]), default="paper",
-                 show_default=True, help="The sizes to run at; boards never mix profiles."),
-    click.option("--protocol", type=click.Choice(["leave-one-out", "temporal"]),
-                 default="leave-one-out", show_default=True, help="How test items are held out."),
-    click.option("--collision-policy", "collision_policies", multiple=True,
-                 default=("nearest-free",), show_default=True,
-                 help="What becomes of items that share a code tuple. Repeatable."),
-    click.option("--beam-width", type=click.IntRange(1, 1000), default=100, show_default=True,
-                 help="Beams per user; wider than the largest cutoff, 40."),
     click.option("--baselines/--no-baselines", default=True, show_default=True,
                  help="Also run what a tokenizer has to beat: popularity, bigram, item-item, "
                       "content-neighbours and sasrec, over item ids."),
-    click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
-                 help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
-    click.option("--plugin", "plugins", multiple=True,
-                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 help="Load components from one Python file; such rows are marked. Repeatable."),
 ]  # fmt: skip
 FIELDS = ("datasets", "tokenizers", "generators", "encoder", "tokenizer_seeds", "generator_seeds",
           "profile", "protocol", "collision_policies", "beam_width", "baselines",
-          "overrides")  # fmt: skip
+          "overrides", "tuned")  # fmt: skip
 
 
 def with_options(options: Sequence[Decorator]) -> Decorator:

@@ -17,15 +17,24 @@ if TYPE_CHECKING:
     from tokbench.pipeline.context import RunContext
     from tokbench.registry.registry import Registry
 
+CACHE = click.option(
+    "--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
+    help="Where artifacts are kept [default: the user cache, or TOKBENCH_CACHE].",
+)  # fmt: skip
+DEVICE = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
+)
+THREADS = click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True,
+    help="CPU threads of each job. Another count rounds, and so trains, otherwise: it is named in "
+         "the record and on the board.",
+)  # fmt: skip
 WHERE = [
     click.option("--results", type=click.Path(file_okay=False, path_type=Path),
                  default=Path("results"), show_default=True, help="Where records are written."),
-    click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
-                 help="Where artifacts are kept [default: the user cache, or TOKBENCH_CACHE]."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."),
-    click.option("--threads", type=click.IntRange(min=1), default=None,
-                 help="CPU threads of each job [default: torch's choice, or the cores divided by "
-                      "the jobs]."),
+    CACHE,
+    DEVICE,
+    THREADS,
     click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
                  help="Cells to run at once, each in a process of its own."),
 ]  # fmt: skip

@@ -91,6 +91,9 @@ def _print_entry(console: Any, entry: Entry) -> None:
     show([Table("", tuple(map(Column, columns)), rows)]) if rows else say("no options")
     for preset, options in cls.presets.items():
         say(f"preset {preset}: " + ", ".join(f"{key}={value}" for key, value in options.items()))
+    if cls.space:
+        searched = ", ".join(f"{option}={values}" for option, values in cls.space.items())
+        say(f"space of `tokbench tune --space {entry.name}`: {searched}")
     for sentence in cls.deviations:
         say(f"departs from the paper: {sentence}")
 

@@ -65,6 +65,14 @@ class ItemItem(Generator):
             "takes an item twice. No other generator does, so it is off",
         )
 
+    space = {
+        "distance_decay": "0.5..1",
+        "backward": "0..1",
+        "shrink": "0..50",
+        "neighbours": "20..400:log",
+        "recency": "0.3..1",
+    }
+
     config: Config
 
     def train(

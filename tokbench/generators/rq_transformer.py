@@ -93,6 +93,13 @@ class RqTransformer(NetworkGenerator["RqTransformerModel"]):
         },
     }
 
+    space = {
+        "learning_rate": "1e-3..1e-2:log",
+        "dropout": "0.1..0.5",
+        "width": "64,128,192",
+        "batch_size": "64,128,256",
+    }
+
     config: Config
 
     def untrained(self, ids: SemanticIds) -> RqTransformerModel:

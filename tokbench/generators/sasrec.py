@@ -103,6 +103,13 @@ class SasRec(NetworkGenerator["SasRecModel"]):
         },
     }
 
+    space = {
+        "learning_rate": "5e-4..1e-2:log",
+        "dropout": "0.1..0.6",
+        "width": "32,64,128",
+        "batch_size": "64,128,256",
+    }
+
     config: Config
 
     def untrained(self, ids: SemanticIds) -> SasRecModel:

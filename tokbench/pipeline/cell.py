@@ -9,6 +9,7 @@ from functools import cached_property
 from tokbench.api import DatasetSource, Encoder, Generator, Runtime, Tokenizer
 from tokbench.errors import DatasetError
 from tokbench.pipeline import stages
+from tokbench.schema.record import Budget
 from tokbench.schema.run_spec import ComponentSpec, RunSpec, canonical_digest, is_baseline
 from tokbench.scoring.splits import Split, with_times, without_query_times
 from tokbench.types import Dataset, digest
@@ -24,6 +25,7 @@ class Cell:
     tokenizer: Tokenizer
     generator: Generator
     public: bool  # False when a single plugin file takes part: such a row is marked
+    tuned: tuple[Budget, ...] = ()  # what chose its options, where a tuning did
 
     @property
     def stages(self) -> list[stages.Stage]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 from tokbench.errors import ConfigError
+
+DEVICES = "use auto, cpu, cuda or cuda:N"
 
 
 def peak_memory_mb() -> float:
@@ -46,17 +50,21 @@ def find_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"no device is called {name!r}; {DEVICES}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r}: tokbench does not compute on {device.type}; {DEVICES}")
+    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    if (device.index or 0) >= there:
+        raise ConfigError(f"device {name!r}: torch finds {there} CUDA devices here; {DEVICES}")
+    try:
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {name!r} cannot be used: {error}") from error
+        raise ConfigError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from error
     return name
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def use_threads(threads: int) -> None:
@@ -67,6 +75,25 @@ def use_threads(threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)  # libraries that are loaded later
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(limits=threads)
+
+
+@contextmanager
+def threads_of(count: int) -> Iterator[None]:
+    """`use_threads` for a while."""
+    import threadpoolctl
+    import torch
+
+    before, said = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    with threadpoolctl.threadpool_limits():  # restores what BLAS and OpenMP had
+        use_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            if said is None:
+                del os.environ["OMP_NUM_THREADS"]
+            else:
+                os.environ["OMP_NUM_THREADS"] = said
 
 
 def describe(device: str) -> dict[str, str]:

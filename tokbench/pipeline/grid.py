@@ -10,7 +10,7 @@ from typing import Literal
 from tokbench.api import Metric
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import Callbacks, RunContext, default_cache
-from tokbench.pipeline.environment import cores, describe, find_device, use_threads
+from tokbench.pipeline.environment import describe, find_device, threads_of
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
 from tokbench.pipeline.resolve import Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
@@ -29,7 +29,7 @@ def run_grid(
     registry: Registry | None = None,
     callbacks: Callbacks | None = None,
     jobs: int = 1,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> list[Record]:
     """`run_cells` for every cell of a request."""
     registry = registry or build_registry()
@@ -44,7 +44,7 @@ def run_cells(
     *,
     callbacks: Callbacks | None = None,
     jobs: int = 1,
-    threads: int | None = None,
+    threads: int = 1,
     executor: Executor | None = None,
 ) -> list[Record]:
     """Run every cell that has no record yet; return the records of all of them, in their order.
@@ -52,9 +52,9 @@ def run_cells(
     Baselines that need times are left out where a dataset has none (`DataCache.served`).
     A cell that fails becomes a failed record and the grid goes on; errors in a dataset's files are
     raised before any cell starts. With `jobs` above 1 so many processes work at once, each with
-    `threads` threads (by default the cores divided by the jobs). The numbers are those of a run in
-    one process with as many threads: sums over threads round differently. `executor` does the
-    tasks somewhere else; it is closed at the end.
+    `threads` threads. The numbers are those of a run in one process with as many threads: sums over
+    threads round differently, so one thread is the default and another count is named in the record
+    and on the board. `executor` does the tasks somewhere else; it is closed at the end.
     """
     callbacks = callbacks or Callbacks()
     data = DataCache(context.runtime())
@@ -77,7 +77,11 @@ def run_cells(
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
-        Schedule(missing, data, Store(context.store), executor, started, finish, callbacks).run()
+        with threads_of(threads):  # of this process, where it does the tasks itself
+            schedule = Schedule(
+                missing, data, Store(context.store), executor, started, finish, callbacks
+            )
+            schedule.run()
     finally:
         executor.close()
     return [records[cell.spec.run_id] for cell in cells]
@@ -90,19 +94,16 @@ def _executor(
     data: DataCache,
     *,
     jobs: int,
-    threads: int | None,
+    threads: int,
 ) -> Executor:
     """One job works in this process, several in processes of their own."""
     metrics = metrics_of(registry)
     if jobs == 1:
-        if threads is not None:
-            use_threads(threads)
         return LocalExecutor(Worker(context, metrics, data))
     from tokbench.pipeline.processes import ProcessExecutor, check_sendable
 
     check_sendable(cells)
-    each = threads or max(1, cores() // jobs)
-    return ProcessExecutor(context, registry, metrics, jobs=jobs, threads=each)
+    return ProcessExecutor(context, registry, metrics, jobs=jobs, threads=threads)
 
 
 def metrics_of(registry: Registry) -> list[Metric]:
@@ -128,6 +129,7 @@ def make_record(
             costs=costs,
             environment=scored.environment if scored else describe(context.device),
             public=cell.public,
+            tuned=cell.tuned or None,
         ),
     )
 
@@ -147,11 +149,12 @@ def run(
     beam_width: int = 100,
     baselines: bool = True,
     overrides: Names = (),
+    tuned: Names = (),
     results: str | Path = "results",
     cache: str | Path | None = None,
     device: str = "auto",
     jobs: int = 1,
-    threads: int | None = None,
+    threads: int = 1,
     plugins: Sequence[str | Path] = (),
 ) -> list[Record]:
     """Run a grid from Python, as `tokbench run` does, and return its records.
@@ -175,12 +178,14 @@ def run(
         beam_width: code tuples that a generator proposes, 1 to 1000.
         baselines: also run the baselines, over item ids.
         overrides: options as "tokenizer.temperature=0.5", as `--set` takes them.
+        tuned: files of `tokbench tune`, whose best settings are used.
         results: folder of the records.
         cache: folder of artifacts and downloads; None is TOKBENCH_CACHE, or the user's cache.
         device: a torch device, or "auto": a GPU where there is one.
         jobs: processes to work in; above 1 a script must make this call below
             `if __name__ == "__main__":`.
-        threads: CPU threads of each job; None is torch's choice, or the cores divided by the jobs.
+        threads: CPU threads of each job; another count than one rounds, and so trains, otherwise,
+            and is named in the record and on the board.
         plugins: single plugin files to load.
 
     Raises:
@@ -203,6 +208,7 @@ def run(
         beam_width=beam_width,
         baselines=baselines,
         overrides=overrides,
+        tuned=tuned,
     )
     folder = default_cache() if cache is None else Path(cache)
     context = RunContext(Path(results), folder, find_device(device), command="tokbench.run")

@@ -34,7 +34,7 @@ class Overrides:
                     f"--set {text!r}: write it as tokenizer.temperature=0.5 "
                     "(kind or component name, dot, option, equals, value)"
                 )
-            given[scope, option] = _parsed(value)
+            given[scope, option] = typed(value)
         return cls(given)
 
     def options_for(self, kind: str, entry: Entry) -> dict[str, object]:
@@ -65,7 +65,7 @@ class Overrides:
             )
 
 
-def _parsed(value: str) -> object:
+def typed(value: str) -> object:
     """Lists, objects, null and booleans as json; everything else as text for pydantic to type."""
     try:
         parsed: object = json.loads(value)

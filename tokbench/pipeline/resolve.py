@@ -23,6 +23,7 @@ from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.overrides import Overrides
 from tokbench.registry.registry import KINDS, Entry, Registry
+from tokbench.schema.record import Budget
 from tokbench.schema.run_spec import (
     BASELINE_TOKENIZER,
     BASELINES,
@@ -31,6 +32,7 @@ from tokbench.schema.run_spec import (
     Frozen,
     RunSpec,
 )
+from tokbench.schema.tuned import Tuned, read_tuned
 from tokbench.scoring.collisions import POLICIES
 from tokbench.scoring.metrics import CUTOFFS
 
@@ -55,6 +57,7 @@ class Request(Frozen):
     beam_width: int = Field(100, ge=1, le=1000)  # benchmarks/speed/results.md, beam_width
     baselines: bool = True
     overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
+    tuned: tuple[str, ...] = ()  # files of `tokbench tune`, whose best settings are overrides too
 
     @field_validator("*", mode="before")
     @classmethod
@@ -103,7 +106,9 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
 
     Raises ConfigError or UnknownComponentError before anything runs.
     """
-    overrides = Overrides.parse(request.overrides)
+    tuned = [TunedFile.read(Path(name)) for name in request.tuned]
+    best = [text for one in tuned for text in one.content.overrides()]
+    overrides = Overrides.parse([*best, *request.overrides])
     for policy in request.collision_policies:
         if policy not in POLICIES:
             raise ConfigError(
@@ -130,7 +135,7 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
         tokenizers, request.collision_policies, generators, request.seed_pairs()
     )
     cells = [
-        _cell(request, dataset, encoder, tokenizer, policy, generator, seeds)
+        _cell(request, dataset, encoder, tokenizer, policy, generator, seeds, tuned)
         for dataset in datasets
         for tokenizer, policy, generator, seeds in rows
     ]
@@ -155,6 +160,7 @@ def _cell(
     policy: str,
     generator: _Built[Generator],
     seeds: tuple[int, int],
+    tuned: Sequence[TunedFile],
 ) -> Cell:
     spec = RunSpec(
         profile=request.profile,
@@ -175,7 +181,44 @@ def _cell(
         tokenizer=tokenizer.component,
         generator=generator.component,
         public=dataset.public and encoder.public and tokenizer.public and generator.public,
-    )
+        tuned=tuple(
+            budget for one in tuned for part in (tokenizer, generator)
+            if (budget := one.budget_of(part.component))
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TunedFile:
+    """A file of `tokbench tune`."""
+
+    content: Tuned
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> TunedFile:
+        """Raises ConfigError for a file that is none, or has no trial that came to an end."""
+        content = read_tuned(path)
+        if content.best is None:
+            raise ConfigError(f"{path}: none of its {len(content.trials)} trials came to an end")
+        return cls(content, hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def budget_of(self, component: Component) -> Budget | None:
+        """What chose the options of this component; None where others are set."""
+        best = self.content.best
+        assert best is not None
+        found = {name.partition(".")[2]: value for name, value in best.settings.items()
+                 if name.partition(".")[0] == component.name}  # fmt: skip
+        if not found or any(getattr(component.config, name) != value
+                            for name, value in found.items()):  # fmt: skip
+            return None
+        return Budget(
+            component=component.name,
+            dataset=self.content.about["dataset"],
+            trials=len(self.content.trials),
+            core_seconds=self.content.core_seconds,
+            file=self.sha256,
+        )
 
 
 def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -> DatasetSource:

@@ -122,6 +122,8 @@ def remarks(rows: Sequence[Row], methods: Methods) -> list[str]:
     for n, row in enumerate(rows):
         said = [] if all(run.provenance.public for run in row.runs) else ["unpublished plugin"]
         said += [f"earlier code: {earlier[row.method]}"] if row.method in earlier else []
+        said += tunings(row.runs)
+        said += other_threads(row.runs)
         said += ["diagnostic: knows when the target comes"] if row.is_diagnostic else []
         if len(row.validation) > 1 and max(row.validation[1:]) <= row.validation[0]:
             said.append("never better than at its first validation")
@@ -135,6 +137,22 @@ def remarks(rows: Sequence[Row], methods: Methods) -> list[str]:
                 said.append(f"below {rows[floor].generator}")
         found.append(", ".join(said))
     return found
+
+
+def tunings(runs: Sequence[Record]) -> list[str]:
+    """What it took to choose the options of these runs, a phrase for each component."""
+    known = {one.file: one for run in runs for one in run.provenance.tuned or ()}
+    return [
+        f"{one.component} tuned on {one.dataset}: {one.trials} trials, "
+        f"{one.core_seconds:.0f} core-seconds"
+        for one in known.values()
+    ]
+
+
+def other_threads(runs: Sequence[Record]) -> list[str]:
+    """`2 threads` where runs had another count than one: they round, and so train, otherwise."""
+    counts = {run.provenance.environment.get("threads", "1") for run in runs} - {"1"}
+    return [f"{count} threads" for count in sorted(counts)]
 
 
 def _earlier_code(rows: Sequence[Row]) -> dict[Method, str]:

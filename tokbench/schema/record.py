@@ -128,6 +128,16 @@ class Cost(_Closed):
     device_memory_mb: float | None = None  # highest during this stage; None without such a device
 
 
+class Budget(_Closed):
+    """What it took to choose the options of a component (`tokbench tune`)."""
+
+    component: str
+    dataset: str
+    trials: int
+    core_seconds: float
+    file: str  # sha256
+
+
 class Provenance(_Closed):
     """When, where and how: never part of a result's identity."""
 
@@ -136,6 +146,7 @@ class Provenance(_Closed):
     costs: dict[str, Cost]
     environment: dict[str, str]
     public: bool  # False: a single plugin file took part; the public board leaves such rows out
+    tuned: tuple[Budget, ...] | None = None  # of the components whose options `--tuned` gave
 
 
 class Record(_Closed):
@@ -176,14 +187,19 @@ def _without_times(outcome: Outcome) -> dict[str, Any]:
 def write_record(record: Record, results: Path) -> Path:
     """Write the record atomically under `results` and return its path."""
     path = results / record.file_name
+    write_text(path, record.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, its folder made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return path
 
 
 def read_record(path: Path) -> Record:

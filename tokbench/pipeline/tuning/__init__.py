@@ -1,0 +1,1 @@
+"""Search for the best options of a method, on validation users only."""
