@@ -60,16 +60,19 @@ def option(
     symbol: str = "",
     paper: Any = None,
     location: bool = False,
+    added: bool = False,
     **bounds: Any,
 ) -> Any:
     """A described Config field.
 
     `symbol` is the paper's letter; `paper` the paper's value where our default departs from it
     (`tokbench show` lists it as a deviation); `location` marks a path, which says where and not
-    what: the digests of the component's `inputs()` stand for it in a run's identity; `bounds` are
-    pydantic's (ge, gt, le, lt, ...).
+    what: the digests of the component's `inputs()` stand for it in a run's identity; `added` marks
+    an option that came after rows were published and whose default is what they did: at its default
+    it is no part of a run's identity, so those rows stay what they are; `bounds` are pydantic's
+    (ge, gt, le, lt, ...).
     """
-    extra = {"symbol": symbol, "paper": paper, "location": location}
+    extra = {"symbol": symbol, "paper": paper, "location": location, "added": added}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 

@@ -159,3 +159,14 @@ def test_what_cannot_be_trained_is_said() -> None:
         SasRec().train(catalog, lonely, ids, seed=0, runtime=Runtime())
     with pytest.raises(ConfigError, match="multiple of heads"):
         train(width=32, heads=3)
+
+
+def test_a_sampled_softmax_learns_too_and_is_another_training() -> None:
+    runtime = Runtime()
+    model = train(runtime=runtime, dropout=0.0, epochs=30, eval_every=3, negatives=8)
+    _, histories, ids = toy()
+    queries = histories.validation
+    beams = model.generate(queries.histories, width=10, runtime=runtime)
+    assert (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1).mean() > 0.9
+    plain, sampled = train(epochs=1).state(), train(epochs=1, negatives=8).state()
+    assert any(not np.array_equal(plain[name], sampled[name]) for name in plain)

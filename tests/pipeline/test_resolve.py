@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 import tokbench
 from tests.components import Hashed, registry_of
+from tokbench.api import option
 from tokbench.cli.run import run_command
 from tokbench.errors import ConfigError, UnknownComponentError
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.resolve import Request, make_request, resolve
+from tokbench.schema.run_spec import RunSpec
 
 
 def cells_of(**fields: Any) -> list[Cell]:
@@ -61,6 +64,28 @@ def test_overrides_are_typed_labelled_and_change_the_identity() -> None:
     assert changed.tokenizer.config.codes == 7
     assert changed.spec.tokenizer.label == "hashed [codes=7]"
     assert changed.spec.run_id != plain.spec.run_id
+
+
+def test_an_option_that_was_added_later_counts_only_where_it_is_changed() -> None:
+    """Rows that were published before it are still what the default does."""
+
+    class Grown(Hashed):
+        class Config(Hashed.Config):
+            later: int = option(0, ge=0, added=True, description="came with a later version")
+
+    def grown(*overrides: str) -> RunSpec:
+        registry = registry_of()
+        registry.entries["tokenizer", "hashed"] = [
+            replace(registry.get("tokenizer", "hashed"), cls=Grown)
+        ]
+        request = make_request(datasets="tiny", tokenizers="hashed", generators="echo",
+                               encoder="letters", baselines=False, overrides=overrides)  # fmt: skip
+        return resolve(request, registry)[0].spec
+
+    (before,) = cells_of()
+    assert grown() == grown("hashed.later=0") == before.spec
+    assert grown("hashed.later=2").tokenizer.config == {"codes": 4, "later": 2}
+    assert grown("hashed.later=2").tokenizer.label == "hashed [later=2]"
 
 
 def test_seed_profile_and_width_are_part_of_the_identity() -> None:

@@ -41,11 +41,14 @@ class SasRec(NetworkGenerator["SasRecModel"]):
     is_distribution = True
     citation = (
         "Kang & McAuley, Self-Attentive Sequential Recommendation, ICDM 2018; loss of Klenitskiy & "
-        "Vasilev, Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?, RecSys 2023"
+        "Vasilev, Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?, RecSys "
+        "2023; 256 negatives (preset sampled): Petrov & Macdonald, gSASRec, RecSys 2023"
     )
     deviations = (
         "softmax cross-entropy over the whole catalogue; SASRec: binary, one sampled negative, "
         "which Klenitskiy & Vasilev found much weaker",
+        "negatives, where there are any, are the same at all places of a micro-batch, and one that "
+        "is a place's target is left out there",
         "queries, keys and values are all of the normed input; SASRec norms the queries only",
         "positions count from a window's first item, after a start token that an empty history "
         "can be read from; SASRec pads on the left and has no start token",
@@ -80,12 +83,21 @@ class SasRec(NetworkGenerator["SasRecModel"]):
             description="propose what the history holds after all else: for data in which nobody "
             "takes an item twice. No other generator does, so it is off",
         )
+        negatives: int = option(
+            0,
+            ge=0,
+            added=True,
+            description="classes drawn at random that stand for all others in the softmax of a "
+            "training step; 0 is the full softmax",
+        )
         eval_every: int = option(1, ge=1, description="epochs between two validations")
         patience: int = option(
             10, ge=1, paper=20, description="validations without a better NDCG@10 before the end"
         )
 
     presets = {
+        # the sampled softmax of Klenitskiy & Vasilev, with the number of negatives of gSASRec
+        "sampled": {"negatives": 256},
         # two cores, a few minutes on 5,000 users
         "quick": {"epochs": 20, "patience": 4},
         # seconds, on some 300 items and 1,000 users
@@ -207,7 +219,7 @@ class SasRecModel(NetworkModel):
         """Windows in which every item is a target once, in rows of two or more; on little data
         several times over."""
         from tokbench.nn.training.gradient import Examples
-        from tokbench.nn.transformer.sasrec import Collator, summed_loss
+        from tokbench.nn.transformer.sasrec import Collator, sampled_loss, summed_loss
         from tokbench.nn.transformer.windows import Windows, sequence_windows
 
         runs = sequence_windows(train.offsets, self.config.history_items)
@@ -220,10 +232,14 @@ class SasRecModel(NetworkModel):
             epochs=self.config.epochs,
             minimum_steps=self.config.minimum_steps,
         )
-        budget = min(TRAIN_PLACES, LOGITS // len(self.tuples))
+        negatives = self.config.negatives
+        budget = min(TRAIN_PLACES, LOGITS // (negatives or len(self.tuples)))
         items = self.member[train.items]
         collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
-        return Examples(len(windows), collator, partial(summed_loss, self.network))
+        loss = partial(summed_loss, self.network)
+        if negatives:
+            loss = partial(sampled_loss, self.network, negatives=negatives)
+        return Examples(len(windows), collator, loss)
 
 
 OWN = 1000.0  # more than any two log-probabilities differ by

@@ -281,7 +281,8 @@ class _Builder:
         options |= self.overrides.options_for(kind, entry)
         component = entry.cls(checked_config(kind, entry, options))
         assert isinstance(component, base)
-        config = component.config.model_dump(mode="json", exclude=locations(entry.cls))
+        unsaid = locations(entry.cls) | added_at_default(component)
+        config = component.config.model_dump(mode="json", exclude=unsaid)
         spec = ComponentSpec(
             name=component.label if isinstance(component, DatasetSource) else name,
             label=label_of(component, entry, self.profile),
@@ -316,6 +317,18 @@ def locations(cls: type[Component]) -> set[str]:
         name
         for name, info in cls.Config.model_fields.items()
         if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("location")
+    }
+
+
+def added_at_default(component: Component) -> set[str]:
+    """Names of the options that were added since and change nothing where they stand."""
+    config = component.config
+    return {
+        name
+        for name, info in type(config).model_fields.items()
+        if isinstance(info.json_schema_extra, dict)
+        and info.json_schema_extra.get("added")
+        and getattr(config, name) == info.default
     }
 
 

@@ -11,7 +11,13 @@ import torch
 from tokbench.api import Runtime
 from tokbench.nn.training import Examples, Recipe, train
 from tokbench.nn.transformer.collator import IGNORED
-from tokbench.nn.transformer.sasrec import Collator, MicroBatch, SasRec, summed_loss
+from tokbench.nn.transformer.sasrec import (
+    Collator,
+    MicroBatch,
+    SasRec,
+    sampled_loss,
+    summed_loss,
+)
 from tokbench.nn.transformer.windows import Windows, sequence_windows
 
 CLASSES, PLACES = 9, 7
@@ -128,3 +134,67 @@ def test_an_update_does_not_depend_on_how_the_batch_is_cut() -> None:
         states.append((losses, made.items.detach().numpy()))
     assert states[0][0] == pytest.approx(states[1][0], rel=1e-5)
     np.testing.assert_allclose(states[0][1], states[1][1], atol=2e-3)
+
+
+def test_the_sampled_loss_is_softmax_over_the_target_and_what_was_drawn(network: SasRec) -> None:
+    """By numpy, with the same draws; a draw that is a place's own target is left out there."""
+    inputs = torch.tensor([[CLASSES, 1, 2], [CLASSES, 4, 4]])
+    labels = torch.tensor([[1, 2, 8], [IGNORED, 0, IGNORED]])
+    negatives, own_target_drawn = 5, 0
+    for seed in range(6):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            loss = sampled_loss(network, MicroBatch(inputs, labels, 4), negatives)
+            hidden = network(inputs).double().numpy()
+        torch.manual_seed(seed)
+        drawn = torch.randint(CLASSES, (negatives,)).tolist()
+        items = network.items.detach().double().numpy()
+        expected = 0.0
+        for row, place, label in ((0, 0, 1), (0, 1, 2), (0, 2, 8), (1, 1, 0)):
+            target = np.exp(hidden[row, place] @ items[label])
+            others = [np.exp(hidden[row, place] @ items[n]) for n in drawn if n != label]
+            own_target_drawn += label in drawn
+            expected -= np.log(target / (target + sum(others)))
+        assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert own_target_drawn
+
+
+def test_with_every_other_class_drawn_once_the_sampled_loss_is_the_full_one(
+    network: SasRec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, labels = torch.tensor([[CLASSES, 1, 2]]), torch.tensor([[1, 2, 8]])
+    batch = MicroBatch(inputs, labels, 3)
+    monkeypatch.setattr("torch.randint", lambda high, size, device: torch.arange(high))
+    with torch.no_grad():
+        assert float(sampled_loss(network, batch, CLASSES)) == pytest.approx(
+            float(summed_loss(network, batch)), rel=1e-5
+        )
+
+
+def test_scores_that_minimise_the_sampled_loss_are_log_probabilities() -> None:
+    """So bits per item, which take the full softmax, mean the same under either loss. A model of
+    one state and five classes, learnt from the frequencies 5 : 4 : 3 : 2 : 1."""
+    torch.manual_seed(0)
+    p = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0]) / 15
+    scores = torch.zeros(5, requires_grad=True)
+    optimizer = torch.optim.Adam([scores], lr=0.05)
+
+    class OneState:
+        classes = 5
+
+        @property
+        def items(self) -> torch.Tensor:
+            return scores.unsqueeze(1)
+
+        def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.ones(*inputs.shape, 1)
+
+    for step in range(1500):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.05 / (1 + step / 100)
+        labels = torch.multinomial(p, 64, replacement=True).unsqueeze(0)
+        loss = sampled_loss(OneState(), MicroBatch(labels, labels, 64), 2)  # type: ignore[arg-type]
+        optimizer.zero_grad()
+        torch.autograd.backward(loss / 64)
+        optimizer.step()
+    np.testing.assert_allclose(scores.detach().softmax(0), p, atol=0.02)

@@ -1,6 +1,6 @@
-"""SASRec: a causal Transformer over items, its micro-batches, and its full softmax loss.
+"""SASRec: a causal Transformer over items, its micro-batches, and its full or sampled softmax.
 
-Kang & McAuley, ICDM 2018, arXiv 1808.09781, with the loss of Klenitskiy & Vasilev, RecSys 2023,
+Kang & McAuley, ICDM 2018, arXiv 1808.09781, with the losses of Klenitskiy & Vasilev, RecSys 2023,
 arXiv 2309.07602. An "item" is a class 0..G-1 here; class G is START, which every input begins
 with, so that an empty history can be read.
 
@@ -130,3 +130,20 @@ def summed_loss(model: SasRec, batch: MicroBatch) -> Tensor:
     kept = batch.labels != IGNORED
     logits = model.logits(model(batch.inputs)[kept])
     return F.cross_entropy(logits, batch.labels[kept], reduction="sum")
+
+
+def sampled_loss(model: SasRec, batch: MicroBatch, negatives: int) -> Tensor:
+    """-sum of log softmax over the target's class and `negatives` others, at the supervised places.
+
+    The others are drawn uniformly, with replacement, from torch's global generator, once for all
+    places of the pass; one that is a place's own target does not count there. Uniform draws need
+    no correction: the best scores are log p plus a constant, but for classes drawn twice.
+    """
+    kept = batch.labels != IGNORED
+    hidden, labels = model(batch.inputs)[kept], batch.labels[kept]
+    drawn = torch.randint(model.classes, (negatives,), device=hidden.device)
+    target = (hidden * F.embedding(labels, model.items)).sum(-1, keepdim=True)  # [P, 1]
+    others = hidden @ F.embedding(drawn, model.items).T  # [P, negatives]
+    others = others.masked_fill(labels.unsqueeze(1) == drawn, -math.inf)
+    scores = torch.cat([target, others], dim=1)
+    return F.cross_entropy(scores, torch.zeros_like(labels), reduction="sum")
