@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.plan import plan_grid
 from tokbench.pipeline.resolve import make_request
 from tokbench.report.result_set import ResultSet
+from tokbench.report.slices import outcomes_by_slice
 from tokbench.schema.record import Record, read_records
-from tokbench.types import Beams, Catalog, Histories, SemanticIds, Sequences
+from tokbench.types import Beams, Catalog, Dataset, Histories, SemanticIds, Sequences
+from tokbench.verify.verify import verify
 
 
 def context_in(folder: Path) -> RunContext:
@@ -264,3 +267,51 @@ def test_bits_per_item_are_kept_of_every_user_where_the_generator_is_a_distribut
     assert {name for name, one in outcomes.items() if one and "bits" in one.figures} == {
         "popularity", "bigram", "sasrec",
     }  # fmt: skip
+
+
+def test_several_queries_of_a_user_are_one_user_in_record_verify_and_reports(
+    tmp_path: Path,
+) -> None:
+    """Figures against a loop over the users of the split."""
+    request = tiny_request(
+        datasets=("timed",), protocol="temporal-all", baselines=False,
+        overrides=("timed.step=1",),
+    )  # fmt: skip
+    registry = registry_of(("dataset", Longer))
+    (record,) = run_grid(request, context_in(tmp_path), registry=registry)
+    outcome = record.outcome
+    assert outcome is not None, record.error
+    owners = outcome.read_owners()
+    assert owners is not None
+    position, ids = outcome.read_placement().position, outcome.read_ids()
+    assert len(ids.groups()[2]) == len(ids), "so that a rank is a position"
+    assert outcome.users == len(set(owners.tolist())) < len(position)
+    assert len({owners.tolist().count(user) for user in range(outcome.users)}) > 1
+    values = []
+    for user in range(outcome.users):
+        hits = [0 <= place < 5 for place, one in zip(position, owners, strict=True) if one == user]
+        values.append(sum(hits) / len(hits))
+    assert 0 < np.mean(values) < 1
+    assert outcome.figures["recall@5"].value == pytest.approx(np.mean(values))
+    board = ResultSet([record]).boards[0]
+    assert board.rows[0].values["recall@5"] == pytest.approx(np.mean(values))
+    assert board.rows[0].users == outcome.users
+    assert verify(tmp_path / "results") == []
+    (whole, *_) = outcomes_by_slice(board.rows[0])
+    assert whole[0] == "all"
+    assert len(whole[1]) == outcome.users
+    assert whole[1][:, 0].mean() == pytest.approx(outcome.figures["recall@10"].value)
+
+
+class Longer(Timed):
+    """Users with one to three interactions in the test window."""
+
+    def load(self, *, runtime: Runtime) -> Dataset:
+        rows = [[(u + i) % 12 for i in range(4 + u % 3)] for u in range(8)]
+        times = [[10 * i + u for i in range(2)] + [50 + i for i in range(2 + u % 3)]
+                 for u in range(8)]  # fmt: skip
+        for row in times[:4]:
+            row[2:3] = [30]  # of the validation window
+        dataset = super().load(runtime=runtime)
+        flat = np.array([time for row in times for time in row])
+        return replace(dataset, interactions=Sequences.of(rows), times=flat)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,9 +14,10 @@ from tests.components import Hashed, registry_of
 from tokbench.api import option
 from tokbench.cli.run import run_command
 from tokbench.errors import ConfigError, UnknownComponentError
+from tokbench.pipeline import stages
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.resolve import Request, make_request, resolve
-from tokbench.schema.run_spec import RunSpec
+from tokbench.schema.run_spec import PROTOCOLS, RunSpec
 
 
 def cells_of(**fields: Any) -> list[Cell]:
@@ -189,3 +190,14 @@ def test_beams_reach_the_largest_cutoff() -> None:
     assert make_request(**words, beam_width=40).beam_width == 40
     with pytest.raises(ConfigError, match=r"beam_width: .*39 beams cannot fill the 40 places"):
         make_request(**words, beam_width=39)
+
+
+def test_protocols_are_the_same_wherever_they_are_named() -> None:
+    option = next(one for one in run_command.params if one.name == "protocol")
+    named = [
+        set(PROTOCOLS),
+        set(stages.PROTOCOLS),
+        set(get_args(Request.model_fields["protocol"].annotation)),
+        set(option.type.choices),  # type: ignore[attr-defined]
+    ]
+    assert all(one == named[0] for one in named)

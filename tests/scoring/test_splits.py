@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,67 @@ def loop(
     return queries
 
 
+@given(
+    case=timed(),
+    fractions=st.sampled_from([(0.1, 0.1), (0.3, 0.2), (0.05, 0.6)]),
+    shared=st.integers(2, 9),
+    warm=st.booleans(),
+)
+def test_all_targets_of_a_window_against_a_loop(
+    case: tuple[list[list[int]], list[list[int]]],
+    fractions: tuple[float, float],
+    shared: int,
+    warm: bool,
+) -> None:
+    """Items are shared between users here, so that some targets are known and some are not."""
+    rows, times = [[i % shared for i in row] for row in case[0]], case[1]
+    try:
+        split = temporal(dataset_of(rows, times), *fractions, targets="all", warm=warm)
+    except DatasetError:
+        return
+    assert split.protocol == ("temporal-all-warm" if warm else "temporal-all")
+    instants = sorted(t for ts in times for t in ts)
+    test_from = instants[-max(1, round(len(instants) * fractions[1]))]
+    validation_from = instants[-max(1, round(len(instants) * sum(fractions)))]
+    known = {
+        item
+        for row, ts in zip(rows, times, strict=True)
+        for item, t in zip(row, ts, strict=True)
+        if t < validation_from
+    }
+    for queries, start, end in (
+        (split.histories.validation, validation_from, test_from),
+        (split.test, test_from, 10**9),
+    ):
+        expected = []
+        for user, (row, ts) in enumerate(zip(rows, times, strict=True)):
+            for place, (item, t) in enumerate(zip(row, ts, strict=True)):
+                if start <= t < end and ts[0] < start and (item in known or not warm):
+                    expected.append((user, row[:place], item))
+        assert asked(queries) == expected
+    first = split_or_none(dataset_of(rows, times), *fractions)
+    assert first is not None
+    assert as_lists(first.histories.train) == as_lists(split.histories.train)
+
+
+@given(case=timed(), shared=st.integers(2, 9))
+def test_warm_leaves_out_the_queries_for_new_items_and_no_other(
+    case: tuple[list[list[int]], list[list[int]]], shared: int
+) -> None:
+    dataset = dataset_of([[i % shared for i in row] for row in case[0]], case[1])
+    try:
+        warm = temporal(dataset, 0.3, 0.2, warm=True)
+    except DatasetError:
+        return
+    plain = temporal(dataset, 0.3, 0.2)
+    known = set(plain.histories.train.items.tolist())
+    assert warm.protocol == "temporal-warm"
+    assert asked(warm.test) == [query for query in asked(plain.test) if query[2] in known]
+    assert asked(warm.histories.validation) == [
+        query for query in asked(plain.histories.validation) if query[2] in known
+    ]
+
+
 def test_temporal_on_a_case_to_read() -> None:
     """Validation starts at 6 and test at 8. user-2 is new in the test window and asks nothing;
     user-3 is new in the validation window and asks only in the test window."""
@@ -142,6 +204,11 @@ def test_temporal_on_a_case_to_read() -> None:
     assert as_lists(split.histories.train) == [[0, 1], [4, 5]]
     assert asked(split.histories.validation) == [(0, [0, 1], 2)]
     assert asked(split.test) == [(0, [0, 1, 2], 3), (1, [4, 5], 6), (3, [8], 9)]
+    with pytest.raises(DatasetError, match="nothing to select on"):
+        temporal(dataset_of(rows, times), 0.3, 0.3, warm=True)
+    rows[0][2], rows[1][2] = 5, 1
+    every = temporal(dataset_of(rows, times), 0.3, 0.3, warm=True)
+    assert asked(every.test) == [(1, [4, 5], 1)]
 
 
 def test_one_instant_is_not_divided_and_keeps_file_order() -> None:
@@ -181,7 +248,7 @@ def test_the_digest_tells_splits_apart() -> None:
     assert leave_one_out(data).digest() != temporal(data, 0.25, 0.25).digest()
 
 
-@pytest.mark.parametrize("protocol", [leave_one_out, temporal])
+@pytest.mark.parametrize("protocol", [leave_one_out, temporal, partial(temporal, targets="all")])
 @given(rows=timed())
 def test_times_follow_their_items_and_leave_the_rest_as_it_was(
     protocol: Any, rows: tuple[list[list[int]], list[list[int]]]

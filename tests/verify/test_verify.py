@@ -142,7 +142,7 @@ TAMPERED: dict[str, tuple[Callable[[Json], None], str]] = {
         "do not fall"),
     "a missing fact": (lambda d: d["outcome"]["queries"].pop("same_day"), "facts of queries are"),
     "facts of fewer users": (
-        lambda d: d["outcome"]["queries"].update(same_day=d["outcome"]["codes"]), "for 8 users"),
+        lambda d: d["outcome"]["queries"].update(same_day=d["outcome"]["codes"]), "for 8 queries"),
     "no facts": (lambda d: d["outcome"].update(queries=None), "without the facts"),
     "perplexity": (partial(nudge, "intrinsic/perplexity/level1"), "intrinsic/perplexity/level1 is"),
     "gini": (partial(nudge, "intrinsic/gini/tuples"), "intrinsic/gini/tuples is"),
@@ -213,7 +213,7 @@ def test_a_failed_record_needs_its_error(results: Path) -> None:
 def test_recounting_agrees_with_explicit_random_orders() -> None:
     """Expected figures: the target among its group in every place, one list at a time."""
     placement = Placement(np.array([2, -1, 0]), np.array([4, -1, 0]), np.array([3, 2, 1]))
-    figures = {name: mean for name, mean, _ in recount.leave_one_out(placement)}
+    figures = {name: mean for name, mean, _ in recount.recalls(placement, None)}
     for k in CUTOFFS:
         recall, ndcg = [], []
         for s, g in ((4, 3), (0, 1)):

@@ -29,8 +29,12 @@ CELL = [  # what a cell is, but its seeds
                  help="Text encoder; sentence-transformers loads the paper's sentence-t5-base."),
     click.option("--profile", type=click.Choice(["paper", "quick", "toy"]), default="paper",
                  show_default=True, help="The sizes to run at; boards never mix profiles."),
-    click.option("--protocol", type=click.Choice(["leave-one-out", "temporal"]),
-                 default="leave-one-out", show_default=True, help="How test items are held out."),
+    click.option("--protocol", default="leave-one-out", show_default=True,
+                 type=click.Choice(["leave-one-out", "temporal", "temporal-warm", "temporal-all",
+                                    "temporal-all-warm"]),
+                 help="How test items are held out: each user's last one, or all that come after "
+                      "one instant; of these the first of each user or all, new items too or warm "
+                      "ones (seen in training) only."),
     click.option("--collision-policy", "collision_policies", multiple=True,
                  default=("nearest-free",), show_default=True,
                  help="What becomes of items that share a code tuple. Repeatable."),

@@ -12,7 +12,7 @@ from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import Callbacks, RunContext, default_cache
 from tokbench.pipeline.environment import describe, find_device, threads_of
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
-from tokbench.pipeline.resolve import Request, make_request, resolve
+from tokbench.pipeline.resolve import Protocol, Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
 from tokbench.pipeline.store import Store
 from tokbench.registry.registry import Registry, build_registry
@@ -144,7 +144,7 @@ def run(
     tokenizer_seeds: Seeds = (),
     generator_seeds: Seeds = (),
     profile: Literal["paper", "quick", "toy"] = "paper",
-    protocol: Literal["leave-one-out", "temporal"] = "leave-one-out",
+    protocol: Protocol = "leave-one-out",
     collision_policies: Names = ("nearest-free",),
     beam_width: int = 100,
     baselines: bool = True,

@@ -14,6 +14,7 @@ from tokbench.scoring import decoding
 from tokbench.scoring.placement import place
 from tokbench.scoring.query_facts import item_frequency, query_facts
 from tokbench.scoring.splits import Split
+from tokbench.scoring.users import by_user, owners_of
 from tokbench.stats.bootstrap import bootstrap
 from tokbench.types import Beams, Dataset, Floats, SemanticIds
 
@@ -39,18 +40,20 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
     test, raw, ids = split.test, made.raw, made.ids
     placement = place(made.beams, ids, test.targets)
     longest = decoding.shared_prefix(made.beams, ids, test.targets)
+    owners = owners_of(test)
     figures: dict[str, Score] = {}
     for metric in metrics:
         figures |= metric.score(placement, ids, made.embeddings)
     figures |= raw_collisions(raw) | made.measures
     figures |= decoding.survival(longest, ids.levels)
     figures |= {name: value for name, value in made.told.items() if name != "parameters"}
+    figures = {name: by_user(value, owners) for name, value in figures.items()}
     facts = query_facts(dataset, split) | {"shared_prefix": longest}
     frequency = np.sort(item_frequency(dataset, split))[::-1]
     millibits = pack_millibits(made.likelihood)
-    bits = {} if millibits is None else {"bits": millibits.array() / 1000}
+    bits = {} if millibits is None else {"bits": by_user(millibits.array() / 1000, owners)}
     return Outcome(
-        users=len(test),
+        users=len(np.unique(test.users)),
         items=len(dataset.item_ids),
         interactions=len(dataset.interactions.items),
         digests={"dataset": dataset.digest(), "split": split.digest(), **made.digests},
@@ -66,6 +69,7 @@ def make_outcome(made: Made, dataset: Dataset, split: Split, metrics: Sequence[M
         item_frequency=Packed.of(frequency),
         sizes=sizes_of(made, split),
         millibits=millibits,
+        owners=None if owners is None else Packed.of(owners),
     )
 
 

@@ -41,6 +41,11 @@ from tokbench.scoring.metrics import CUTOFFS
 GENERATOR = {"paper": "tiger", "quick": "rq-transformer", "toy": "tiger"}
 
 
+Protocol = Literal[
+    "leave-one-out", "temporal", "temporal-warm", "temporal-all", "temporal-all-warm"
+]
+
+
 class Request(Frozen):
     """What a user asks for: the axes of a grid and the overrides."""
 
@@ -52,7 +57,7 @@ class Request(Frozen):
     tokenizer_seeds: tuple[int, ...] = ()  # given either of these, the two axes are crossed,
     generator_seeds: tuple[int, ...] = ()  # `seeds` standing in for the one left out
     profile: Literal["paper", "quick", "toy"] = "paper"
-    protocol: Literal["leave-one-out", "temporal"] = "leave-one-out"
+    protocol: Protocol = "leave-one-out"
     collision_policies: tuple[str, ...] = ("nearest-free",)
     beam_width: int = Field(100, ge=1, le=1000)  # benchmarks/speed/results.md, beam_width
     baselines: bool = True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,13 @@ from tokbench.types import (
     Sequences,
 )
 
-PROTOCOLS = {"leave-one-out": splits.leave_one_out, "temporal": splits.temporal}
+PROTOCOLS: dict[str, Callable[[Dataset], splits.Split]] = {
+    "leave-one-out": splits.leave_one_out,
+    "temporal": splits.temporal,
+    "temporal-warm": partial(splits.temporal, warm=True),
+    "temporal-all": partial(splits.temporal, targets="all"),
+    "temporal-all-warm": partial(splits.temporal, targets="all", warm=True),
+}
 
 
 def split(dataset: Dataset, protocol: str) -> splits.Split:

@@ -1,6 +1,6 @@
 """What each user got from a method, and the statistics of the methods of one board.
 
-Axes: Q queries (users), S runs of a method, R methods.
+Axes: U users, Q queries, S runs of a method, R methods.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tokbench.report.difference import Difference, Interval
 from tokbench.schema.record import Record
 from tokbench.schema.run_spec import BASELINE_TOKENIZER, RunSpec, trained
 from tokbench.scoring.metrics import CUTOFFS, ndcg, recall
+from tokbench.scoring.users import by_user
 from tokbench.stats.estimate import Estimate, Values
 from tokbench.stats.family_wise import family_wise
 from tokbench.stats.pairs import difference
@@ -28,7 +29,14 @@ COLUMNS = (*FIGURES, CODE_LEVEL)  # of every completed run, all between 0 and 1
 
 
 def per_user(record: Record) -> dict[str, Values]:
-    """Every figure that a completed run has for each user, [Q] each; those of COLUMNS first."""
+    """Every figure that a completed run has for each user, [U] each; those of COLUMNS first."""
+    assert record.outcome is not None
+    owners = record.outcome.read_owners()
+    return {name: by_user(values, owners) for name, values in per_query(record).items()}
+
+
+def per_query(record: Record) -> dict[str, Values]:
+    """The same for each query, [Q] each: under most protocols a user has one."""
     assert record.outcome is not None
     placement = record.outcome.read_placement()
     hit = np.flatnonzero(placement.position >= 0)  # all others have 0 everywhere
@@ -51,7 +59,7 @@ def family_of(spec: RunSpec) -> str | None:
 class Outcomes:
     """The completed runs of one method: a row of a board, or a point of a figure."""
 
-    figures: Mapping[str, Values]  # [S, Q] each, those that all of its runs have
+    figures: Mapping[str, Values]  # [S, U] each, those that all of its runs have
     specs: tuple[RunSpec, ...]
 
     @classmethod
@@ -63,7 +71,7 @@ class Outcomes:
         return cls(stacked, tuple(record.spec for record in runs))
 
     def column(self, figure: str) -> Values:
-        """One figure of each user, mean over runs, [Q]."""
+        """One figure of each user, mean over runs, [U]."""
         return np.asarray(self.figures[figure].mean(axis=0))
 
     def by_run(self, figure: str) -> Values:
@@ -76,7 +84,7 @@ class Outcomes:
 
     @cached_property
     def users(self) -> int:
-        """Q."""
+        """U."""
         return int(self.figures[HEADLINE].shape[1])
 
 

@@ -10,6 +10,7 @@ from tokbench.report.outcomes import HEADLINE
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Method, Row
 from tokbench.report.tables import METHOD, Column, Entry, Table
+from tokbench.schema.run_spec import PROTOCOLS
 from tokbench.stats.estimate import mean
 from tokbench.stats.pairs import covariance
 from tokbench.stats.standings import standings
@@ -44,10 +45,16 @@ def overview(boards: Sequence[Board]) -> list[Table]:
             settings.setdefault(board.title.setting, []).append(board)
     return [
         table
-        for setting, found in settings.items()
+        for setting, found in sorted(settings.items(), key=_without_a_leak_first)
         if len(found) > 1
         for table in _tables(setting, found)
     ]
+
+
+def _without_a_leak_first(setting: tuple[str, list[Board]]) -> int:
+    """The place of its protocol; unknown ones last."""
+    protocol = setting[1][0].title.protocol
+    return PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS)
 
 
 def _tables(title: str, boards: Sequence[Board]) -> Iterator[Table]:

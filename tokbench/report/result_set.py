@@ -19,6 +19,7 @@ from tokbench.report.outcomes import HEADLINE, Methods, Outcomes
 from tokbench.report.random_codes import random_duplicates
 from tokbench.report.rows import Method, Row, make_row, method_of, remarks
 from tokbench.schema.record import Record, read_records
+from tokbench.schema.run_spec import PROTOCOLS
 from tokbench.stats.estimate import Estimate
 from tokbench.stats.groups import group_letters
 from tokbench.stats.sample import Sample
@@ -131,7 +132,14 @@ class ResultSet:
                    spec.beam_width, tuple(sorted(spec.dataset.inputs.items())),
                    str(spec.dataset.config))  # fmt: skip
             found.setdefault(key, []).append(record)
-        return tuple(_board(found[key]) for key in sorted(found, key=str))
+        return tuple(_board(found[key]) for key in sorted(found, key=_order))
+
+
+def _order(key: tuple[object, ...]) -> tuple[str, int, str]:
+    """By dataset, protocols without a leak first."""
+    name, protocol = str(key[0]), str(key[1])
+    known = PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS)
+    return name, known, str(key)
 
 
 def _board(records: Sequence[Record]) -> Board:

@@ -1,7 +1,7 @@
 """For whom does a method work? Recall@10 and NDCG@10 of parts of the test users.
 
 Everything follows from the record: facts of the queries, frequencies of the items, the placement.
-Axes: Q queries (users).
+Axes: Q queries, S seeds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.outcomes import per_user
+from tokbench.report.outcomes import per_query
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 from tokbench.report.tables import METHOD, Column, Table
@@ -114,16 +114,26 @@ def _table(board: Board) -> Table:
 def outcomes_by_slice(row: Row) -> Iterator[tuple[str, Values]]:
     """(slice, figures SHOWN of its users [users, 2]) where every seed can tell and it has users.
 
-    A user's value is the mean over the seeds in which the user is in the slice (a target may
-    collide under one seed only).
+    A user's value is the mean over the queries and seeds that are in the slice: a target may
+    collide under one seed only.
     """
+    owners = queries_owners(row)
     masks = [slices_of(run.outcome) for run in row.runs if run.outcome is not None]
-    found = [per_user(run) for run in row.runs]
-    users = np.stack([[one[name] for name in SHOWN] for one in found]).swapaxes(1, 2)  # [S, Q, 2]
+    found = [per_query(run) for run in row.runs]
+    values = np.stack([[one[name] for name in SHOWN] for one in found]).swapaxes(1, 2)  # [S, Q, 2]
     for name in SLICES:
         if all(name in one for one in masks):
             mask = np.stack([one[name] for one in masks])  # [seeds, Q]
-            inside = mask.any(axis=0)
-            if inside.any():
-                weight = mask[:, inside] / mask[:, inside].sum(axis=0)
-                yield name, np.einsum("su,suf->uf", weight, users[:, inside])
+            count = np.bincount(owners, mask.sum(axis=0))
+            if count.any():
+                summed = np.einsum("sq,sqf->fq", mask, values)
+                means = np.stack([np.bincount(owners, one) for one in summed], axis=1)
+                yield name, means[count > 0] / count[count > 0, None]
+
+
+def queries_owners(row: Row) -> Ints:
+    """The user of each query of a row's runs, which are all of one split, [Q]."""
+    outcome = row.runs[0].outcome
+    assert outcome is not None
+    owners = outcome.read_owners()
+    return np.arange(len(outcome.read_placement())) if owners is None else owners

@@ -87,6 +87,9 @@ class Outcome(_Closed):
     queries: dict[str, Packed] | None = None  # QUERY_FACTS, [Q] each
     item_frequency: Packed | None = None  # [N] training interactions of the items, falling
     sizes: dict[str, int] | None = None  # SIZES, those that are known
+    # [Q] the user of each query, numbered from 0; None where every user has one query. Figures are
+    # means over users, and a user's value is the mean over the queries.
+    owners: Packed | None = None
     # [Q] -log2 p(target item | history) in thousandths of a bit; None too where the generator is no
     # distribution. Integers take half the room of floats here, and are as exact as anybody needs.
     millibits: Packed | None = None
@@ -113,6 +116,10 @@ class Outcome(_Closed):
         if self.queries is None:
             return None
         return {name: packed.array() for name, packed in self.queries.items()}
+
+    def read_owners(self) -> NDArray[np.int64] | None:
+        """The user of each query, [Q]; None where every user has one."""
+        return None if self.owners is None else self.owners.array()
 
     def read_bits(self) -> NDArray[np.float64] | None:
         """-log2 of the probability of every target item, [Q]; None without a distribution."""

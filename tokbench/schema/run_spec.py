@@ -20,6 +20,9 @@ BASELINES = (
 )  # fmt: skip
 DIAGNOSTICS = ("query-time-popularity",)  # told what no method is told: never the best baseline
 TRAINED_BASELINES = ("sasrec",)  # of these, what training by chance makes vary: run at every seed
+# How test items are held out, in the order in which boards stand: those without a leak first.
+TEMPORAL = ("temporal-all", "temporal-all-warm", "temporal", "temporal-warm")
+PROTOCOLS = (*TEMPORAL, "leave-one-out")
 SPEC_SCHEMA = 1  # raise when the core's own stages change the numbers
 
 

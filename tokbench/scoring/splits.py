@@ -1,11 +1,13 @@
-"""Which interactions train, select and test: two protocols, both pure functions of a Dataset.
+"""Which interactions train, select and test: leave-one-out, and a temporal protocol in four forms,
+all pure functions of a Dataset.
 
 Axes: U users, T interactions, Q queries.
 
 `leave_one_out` is the paper's (Sec. 4.1) and the field's habit. It lets one user's training rows
 be later than another user's test item, so a model sees trends that lie ahead of some queries.
 `temporal` cuts everyone at the same instants and has no such leak (the "temporal global" split of
-arXiv 2007.13237, advised for sequential recommenders in arXiv 2507.16289).
+arXiv 2007.13237, advised for sequential recommenders in arXiv 2507.16289): it asks for a user's
+first item after the cut or for all of them, and for new items too or for known ones only.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ SHORTEST = 3  # one interaction each to train on, to select on and to test on
 class Split:
     """What a generator may learn from, and the queries it is tested with."""
 
-    protocol: Literal["leave-one-out", "temporal"]
+    protocol: str
     histories: Histories
     test: Queries
 
@@ -51,8 +53,16 @@ def leave_one_out(dataset: Dataset) -> Split:
     return Split("leave-one-out", Histories(before_validation, validation), test)
 
 
+Targets = Literal["first", "all"]
+
+
 def temporal(
-    dataset: Dataset, validation_fraction: float = 0.1, test_fraction: float = 0.1
+    dataset: Dataset,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    *,
+    targets: Targets = "first",
+    warm: bool = False,
 ) -> Split:
     """Everything before one instant trains; two later windows of time select and test.
 
@@ -62,11 +72,14 @@ def temporal(
 
     A query asks for a user's first item within the window, given everything of that user before
     the cut; later items of the window are not asked for, so each user counts once and no history
-    reaches past a cut. Items of one instant stand in file order, so the first in the file is
-    asked for. Users without an interaction before the cut have no history to read and ask
-    nothing; users without a training interaction have no training row. Targets that nobody
-    touched in training stay: every item of the catalogue has codes, and naming a new item is what
-    semantic IDs promise.
+    reaches past a cut. With `targets="all"` every item of the window is asked for, given everything
+    of that user before it, items of the window included (the successive evaluation of arXiv
+    2507.16289): nobody learns from them, and a history never reaches past its target. Items of one
+    instant stand in file order. Users without an interaction before the cut ask nothing; users
+    without a training interaction have no training row. Targets that nobody touched in training
+    stay: every item of the catalogue has codes, and naming a new item is what semantic IDs promise.
+    `warm` leaves out the queries for such targets, which models over item ids cannot name, in both
+    windows; histories keep their items.
 
     Raises DatasetError where the dataset has no times, a user's times run backwards or a part
     would be empty; ConfigError for fractions that leave nothing to train on.
@@ -83,15 +96,21 @@ def temporal(
     validation_from = _cut(times, validation_fraction + test_fraction)
     known = _counts_before(dataset, times < validation_from)
     train = _without_empty_rows(_heads(dataset.interactions, known))
-    validation = _first_in_window(dataset, (times >= validation_from) & (times < test_from))
-    test = _first_in_window(dataset, times >= test_from)
+    asked = np.ones(len(times), dtype=bool)
+    if warm:
+        seen = np.bincount(train.items, minlength=len(dataset.item_ids)) > 0
+        asked = seen[dataset.interactions.items]
+    until = (times >= validation_from) & (times < test_from)
+    validation = _in_window(dataset, until, asked, targets)
+    test = _in_window(dataset, times >= test_from, asked, targets)
     for part, size in (("train", len(train)), ("select", len(validation)), ("test", len(test))):
         if size == 0:
             raise DatasetError(
                 f"{dataset.name}: the temporal split leaves nothing to {part} on",
                 remedy="choose other fractions, or split by leave-one-out",
             )
-    return Split("temporal", Histories(train, validation), test)
+    name = "temporal" + ("-all" if targets == "all" else "") + ("-warm" if warm else "")
+    return Split(name, Histories(train, validation), test)
 
 
 def _heads(rows: Sequences, lengths: Ints) -> Sequences:
@@ -150,18 +169,29 @@ def _counts_before(dataset: Dataset, chosen: NDArray[np.bool_]) -> Ints:
     return counts
 
 
-def _first_in_window(dataset: Dataset, window: NDArray[np.bool_]) -> Queries:
-    """For each user with a past: the first interaction inside the window, asked for given it."""
+def _in_window(
+    dataset: Dataset, window: NDArray[np.bool_], asked: NDArray[np.bool_], targets: Targets
+) -> Queries:
+    """For each user with a past: the first interaction inside the window, or all of them, each
+    given what is before it; without those that are not `asked` [T]."""
     rows = dataset.interactions
-    owner = np.repeat(np.arange(len(rows)), rows.lengths)
-    candidates = np.flatnonzero(window)
-    users, first = np.unique(owner[candidates], return_index=True)
-    at = candidates[first]
-    past = at - rows.offsets[users]  # times do not run backwards, so all of it is before the cut
-    users, at = users[past > 0], at[past > 0]
-    lengths = np.zeros(len(rows), np.int64)
-    lengths[users] = past[past > 0]
-    return _queries(dataset, users, _without_empty_rows(_heads(rows, lengths)), at)
+    at = np.flatnonzero(window)
+    users = np.repeat(np.arange(len(rows)), rows.lengths)[at]
+    _, first, member = np.unique(users, return_index=True, return_inverse=True)
+    past = at[first] > rows.offsets[users[first]]  # so before the cut: times rise
+    kept = past[member] & asked[at]
+    if targets == "first":
+        kept &= np.isin(np.arange(len(at)), first)
+    users, at = users[kept], at[kept]
+    return _queries(dataset, users, _before(rows, users, at), at)
+
+
+def _before(rows: Sequences, users: Ints, at: Ints) -> Sequences:
+    """What each user [Q] has before the interaction `at` [Q]."""
+    lengths = at - rows.offsets[users]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    where = np.arange(offsets[-1]) + np.repeat(rows.offsets[users] - offsets[:-1], lengths)
+    return Sequences(offsets, rows.items[where], None if rows.times is None else rows.times[where])
 
 
 def _check_lengths(dataset: Dataset) -> None:

@@ -33,8 +33,8 @@ def fact_reasons(record: Record, outcome: Outcome, placement: Placement) -> Iter
         return
     facts = {name: packed.array() for name, packed in outcome.queries.items()}
     for name, values in facts.items():
-        if values.shape != (outcome.users,):
-            yield f"{name} has {list(values.shape)} values for {outcome.users} users"
+        if values.shape != (len(placement),):
+            yield f"{name} has {list(values.shape)} values for {len(placement)} queries"
             return
     yield from _frequency_reasons(record, outcome, facts["target_frequency"].tolist())
     lengths = facts["history_length"]
@@ -49,6 +49,12 @@ def fact_reasons(record: Record, outcome: Outcome, placement: Placement) -> Iter
     yield from _decoding_reasons(outcome, placement, facts["shared_prefix"].tolist())
     yield from _raw_reasons(outcome)
     yield from _size_reasons(outcome)
+
+
+def owners_of(outcome: Outcome) -> list[int] | None:
+    """The user of each query; None where every user has one."""
+    owners = outcome.read_owners()
+    return None if owners is None else owners.tolist()
 
 
 def _frequency_reasons(record: Record, outcome: Outcome, targets: list[int]) -> Iterator[str]:
@@ -75,9 +81,10 @@ def _decoding_reasons(outcome: Outcome, placement: Placement, longest: list[int]
     hits = (placement.position >= 0).tolist()
     wrong = sum((length == levels) != hit for length, hit in zip(longest, hits, strict=True))
     if wrong:
-        yield f"shared_prefix and position disagree for {wrong} users"
+        yield f"shared_prefix and position disagree for {wrong} queries"
+    owners = owners_of(outcome)
     for level in range(1, levels + 1):
-        share = sum(length >= level for length in longest) / len(longest)
+        share = recount.share([length >= level for length in longest], owners)
         yield from _compared(outcome, f"decoding/survival/level{level}", share)
 
 

@@ -1,7 +1,7 @@
 """Every figure of a record once more, by counting: the second opinion that `verify` compares with.
 
 Deliberately not the code that made the figures (scoring/metrics.py works on whole arrays with
-prefix sums): here a user's credit is a sum over the ranks that the tie rule allows, written out,
+prefix sums): here a query's credit is a sum over the ranks that the tie rule allows, written out,
 and sums are exact (`math.fsum`). Slow and plain, yet a record takes a fraction of a second, since
 users with the same three integers are counted once.
 """
@@ -12,45 +12,65 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from tokbench.types import Placement, SemanticIds
 
 CUTOFFS = (5, 10, 20, 40)
 TIES = ("expected", "code-level", "optimistic", "pessimistic", "cce")
 
-Triple = tuple[int, int, int]  # position, ahead, group of one user
+Triple = tuple[int, int, int]  # position, ahead, group of one query
+Query = TypeVar("Query", Triple, int, bool)
 
 
-def leave_one_out(placement: Placement) -> Iterator[tuple[str, float, float]]:
-    """(name, mean over users, standard error) of Recall and NDCG at every cutoff and tie rule."""
-    users = Counter(
-        zip(
-            placement.position.tolist(),
-            placement.ahead.tolist(),
-            placement.group.tolist(),
-            strict=True,
-        )
-    )
+def recalls(placement: Placement, owners: list[int] | None) -> Iterator[tuple[str, float, float]]:
+    """(name, mean over users, standard error) of Recall and NDCG at every cutoff and tie rule.
+
+    `owners` is the user of each query; None where every user has one.
+    """
+    columns = (placement.position, placement.ahead, placement.group)
+    users = _by_user(list(zip(*(column.tolist() for column in columns), strict=True)), owners)
     worths: dict[str, Callable[[int], float]] = {"recall": lambda rank: 1.0, "ndcg": _discount}
     for metric, k, ties in itertools.product(worths, CUTOFFS, TIES):
         name = f"{metric}@{k}" if ties == "expected" else f"{metric}@{k}/{ties}"
-        credits = [(_credit(user, worths[metric], k, ties), n) for user, n in users.items()]
-        yield name, *_mean_and_error(credits)
+        yield name, *_mean_and_error([
+            (_mean([_credit(query, worths[metric], k, ties) for query in user]), n)
+            for user, n in users.items()
+        ])  # fmt: skip
 
 
-def bits(millibits: list[int]) -> tuple[float, float]:
+def bits(millibits: list[int], owners: list[int] | None) -> tuple[float, float]:
     """(mean over users, standard error) of the bits per item."""
-    return _mean_and_error([(value / 1000, n) for value, n in Counter(millibits).items()])
+    users = _by_user(millibits, owners)
+    return _mean_and_error([(_mean([one / 1000 for one in user]), n) for user, n in users.items()])
+
+
+def share(queries: list[bool], owners: list[int] | None) -> float:
+    """Of the queries for which it holds, mean over users."""
+    users = _by_user(queries, owners)
+    shares = [(_mean([float(one) for one in user]), n) for user, n in users.items()]
+    return _mean_and_error(shares)[0]
+
+
+def _by_user(queries: list[Query], owners: list[int] | None) -> Counter[tuple[Query, ...]]:
+    """How many users have these queries, in their order."""
+    found: dict[int, list[Query]] = {}
+    for owner, query in zip(owners or range(len(queries)), queries, strict=True):
+        found.setdefault(owner, []).append(query)
+    return Counter(map(tuple, found.values()))
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _discount(rank: int) -> float:
     return 1.0 / math.log2(rank + 1)
 
 
-def _credit(user: Triple, worth: Callable[[int], float], k: int, ties: str) -> float:
-    """What one user adds: the mean worth of the ranks (from 1) the target may stand at."""
-    position, ahead, group = user
+def _credit(query: Triple, worth: Callable[[int], float], k: int, ties: str) -> float:
+    """What one query adds: the mean worth of the ranks (from 1) the target may stand at."""
+    position, ahead, group = query
     if position < 0:
         return 0.0
     ranks, share = {

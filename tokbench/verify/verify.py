@@ -23,7 +23,7 @@ from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import Outcome, Record, read_record
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
-from tokbench.verify.facts import fact_reasons
+from tokbench.verify.facts import fact_reasons, owners_of
 
 DIGESTS = {"dataset", "split", *CHAIN}
 ARRAYS = {"position", "ahead", "group"}
@@ -103,8 +103,16 @@ def _record_reasons(record: Record) -> Iterator[str]:
         return
     ids, placement = outcome.read_ids(), outcome.read_placement()
     yield from _ids_reasons(record, outcome, ids)
-    if len(placement) != outcome.users or outcome.users < 1:
-        yield f"{outcome.users} users, and the placement has {len(placement)}"
+    owners = outcome.read_owners()
+    users = len(placement) if owners is None else len(set(owners.tolist()))
+    if users != outcome.users or users < 1:
+        yield f"{outcome.users} users, and the placement has {users}"
+        return
+    if owners is not None and (
+        owners.shape != (len(placement),) or set(owners.tolist()) != set(range(users))
+        or record.spec.protocol not in ("temporal-all", "temporal-all-warm")
+    ):  # fmt: skip
+        yield f"owners of queries are not the {users} users of protocol {record.spec.protocol}"
         return
     yield from _placement_reasons(placement, recount.group_sizes(ids), record.spec.beam_width)
     yield from _figure_reasons(outcome, ids, placement)
@@ -142,7 +150,8 @@ def _placement_reasons(placement: Placement, sizes: list[int], width: int) -> It
 
 def _figure_reasons(outcome: Outcome, ids: SemanticIds, placement: Placement) -> Iterator[str]:
     known = set()
-    for name, mean, error in recount.leave_one_out(placement):
+    owners = owners_of(outcome)
+    for name, mean, error in recount.recalls(placement, owners):
         known.add(name)
         figure = outcome.figures.get(name)
         if figure is None:
@@ -174,11 +183,12 @@ def _bits_reasons(outcome: Outcome) -> Iterator[str]:
         if figure is not None or outcome.millibits is not None:
             yield "bits per item without the bits of each user, or the other way round"
         return
-    users = outcome.millibits.array().tolist()
-    if len(users) != outcome.users or min(users) < 0:
-        yield f"{len(users)} values of bits for {outcome.users} users, from {min(users)}"
+    found, owners = outcome.millibits.array().tolist(), owners_of(outcome)
+    queries = outcome.users if owners is None else len(owners)
+    if len(found) != queries or min(found) < 0:
+        yield f"{len(found)} values of bits for {queries} queries, from {min(found)}"
         return
-    mean, error = recount.bits(users)
+    mean, error = recount.bits(found, owners)
     if not abs(figure.value - mean) <= EXACT * max(1.0, mean):
         yield f"bits is {figure.value!r}, its users say {mean!r}"
     yield from _interval_reasons("bits", (figure.low, figure.high), mean, error, outcome.users)
