@@ -266,3 +266,51 @@ def test_inputs_are_left_as_they_were_and_the_answer_is_repeatable(policy: str) 
     assert first.digest() == second.digest()
     assert np.array_equal(ids.codes, codes)
     assert np.array_equal(x, embeddings)
+
+
+def test_sinkhorn_parts_on_codes_that_nobody_had_what_its_plan_leaves_merged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Eight of 64 last codes are in use: without the others 48 of 159 distinct items stay merged.
+    The nearest of a merged group stays, the others take one such code each, whatever it costs."""
+    rng = np.random.default_rng(0)
+    codes = np.stack([rng.integers(0, 4, 160), rng.integers(0, 8, 160)], axis=1)
+    x = rng.normal(size=(160, 6)).astype(np.float32)
+    x[1], codes[1] = x[0], codes[0]  # what cannot be told apart
+    ids = ids_of(codes, (4, 64))
+    addressed = tuples(address(ids, x, "sinkhorn"))
+    assert addressed[0] == addressed[1]
+    assert len(set(addressed)) == 159
+    assert address(ids, x, "sinkhorn").level_sizes == (4, 64)
+    monkeypatch.setattr(collisions, "_part_on_unused", lambda *given: None)
+    plan = tuples(address(ids, x, "sinkhorn"))
+    assert len(set(plan)) < 120
+    books, unused = means_by_hand(ids, x), set(range(64)) - set(codes[:, 1].tolist())
+    for code in set(plan):
+        group = [n for n in range(160) if plan[n] == code]
+        stay = [n for n in group if addressed[n] == code]
+        moved = [n for n in group if addressed[n] != code]
+        nearest = min(error(x, n, code, books) for n in group)
+        assert {round(error(x, n, code, books), 9) for n in stay} == {round(nearest, 9)}
+        assert all(addressed[n][0] == code[0] and addressed[n][1] in unused for n in moved)
+
+
+def test_sinkhorn_leaves_merged_what_there_are_no_codes_for() -> None:
+    x = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
+    addressed = tuples(address(ids_of([[0, 0]] * 9, (1, 4)), x, "sinkhorn"))
+    assert len(set(addressed)) == 4
+
+
+def test_nearest_free_is_greedy_and_not_the_least_sum() -> None:
+    """Against the optimal assignment of the items that move, where all share a tuple."""
+    rng = np.random.default_rng(0)
+    ids, x = ids_of([[0, 0]] * 8 + [[a, b] for a in range(4) for b in range(4)][1:9], (4, 4)), None
+    x = rng.normal(size=(16, 3)).astype(np.float32)
+    books, before = means_by_hand(ids, x), tuples(ids)
+    addressed = tuples(address(ids, x, "nearest-free"))
+    movers = [n for n in range(16) if addressed[n] != before[n]]
+    free = [t for t in product(range(4), range(4)) if t not in before]
+    costs = np.array([[error(x, n, t, books) for t in free] for n in movers])
+    rows, columns = linear_sum_assignment(costs)
+    greedy = sum(error(x, n, addressed[n], books) for n in movers)
+    assert greedy > costs[rows, columns].sum() * 1.01

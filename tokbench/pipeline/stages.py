@@ -242,7 +242,7 @@ STAGES = (
           Catalog),
     Stage("tokenize", 1, ("catalog", "tokenizer", "tokenizer_seed"),
           tokenize, files.write_ids, files.read_ids, tell=measure_own_decoder),
-    Stage("address",  1, ("tokenize", "embed", "collision_policy"),
+    Stage("address",  2, ("tokenize", "embed", "collision_policy"),
           address, files.write_ids, files.read_ids),
     Stage("train",    1, ("catalog", "histories", "address", "generator", "generator_seed"),
           train, files.write_weights, files.read_weights),

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tokbench.api import option
-from tokbench.tokenizers.rqvae import DEVIATIONS, LITERAL, TOY, TUNED, RqVae
+from tokbench.tokenizers.rqvae import (
+    DEVIATIONS,
+    FIRST_BATCH_RESIDUALS,
+    LITERAL,
+    SPACE,
+    TOY,
+    TUNED,
+    RqVae,
+)
 
 if TYPE_CHECKING:
     from tokbench.nn.quantizer.autoencoder import Batch
@@ -43,12 +51,14 @@ class Cost(RqVae):
             1.0, ge=0, description="weight of L_rq (Eq. 3); L_re + L_co as printed counts it twice"
         )
 
+    space = {**SPACE, "temperature": "0.03..0.5:log", "contrastive_weight": "0.03..1:log"}
     config: Config
     presets = {
         "with-reconstruction": {"reconstruction_weight": 1.0},
         "tuned": TUNED,
         "with-reconstruction-tuned": {**TUNED, "reconstruction_weight": 1.0},
         "paper-literal": LITERAL,
+        "first-batch-residuals": FIRST_BATCH_RESIDUALS,
         "toy": TOY,
     }
     deviations: ClassVar[Sequence[str]] = (

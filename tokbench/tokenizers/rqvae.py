@@ -34,11 +34,20 @@ LITERAL: dict[str, Any] = {  # the paper's values (Sec. 4.1) where the defaults 
     "initialisation": "first-batch",
     "learning_rate": 1e-4,
     "minimum_steps": 0,
+    "residual_gradient": True,
     "restart_unused": False,
 }
+# The same with the other reading of the first batch: SoundStream's, whom the paper cites for it.
+FIRST_BATCH_RESIDUALS = {**LITERAL, "initialisation": "first-batch-residuals"}
 # One recipe for every loss, chosen by validation NDCG@10 on office-5core alone, then frozen
 # (benchmarks/tokenizer_recipe/selection.jsonl, docs/quantizer-recipe.md).
 TUNED = {"codebooks": "separate"}
+SPACE = {  # of `tokbench tune`, the same for every loss
+    "learning_rate": "3e-4..3e-3:log",
+    "commitment_weight": "0.05..1:log",
+    "codebooks": "shared,separate",
+    "minimum_steps": "1000,2000,4000",
+}
 TOY = {"minimum_steps": 200}  # three hundred items are learnt in seconds
 DEVIATIONS = (
     "codebooks start from the residuals of all levels over the whole catalogue, not from the first "
@@ -47,6 +56,8 @@ DEVIATIONS = (
     "codes that an epoch did not use move onto residuals of random items",
     "learning rate 1e-3 instead of 1e-4, at which the decoder is far from trained in the 1,000 "
     "steps that 100 epochs are on a small catalogue",
+    "residuals subtract sg(e), so that a level's commitment does not move the codebooks before it; "
+    "as Eq. 3 is written it does (residual_gradient=true)",
     "at least 1,000 steps, since 100 epochs of a few hundred items are only as many steps",
 )
 
@@ -97,6 +108,7 @@ class RqVae(Tokenizer):
     presets = {
         "tuned": TUNED,
         "paper-literal": LITERAL,
+        "first-batch-residuals": FIRST_BATCH_RESIDUALS,
         "toy": TOY,
     }
     deviations: ClassVar[Sequence[str]] = DEVIATIONS
@@ -113,11 +125,12 @@ class RqVae(Tokenizer):
         codebooks: Literal["shared", "separate"] = option(
             "shared", description="one codebook for all levels, or one for each"
         )
-        initialisation: Literal["first-batch", "residuals"] = option(
+        initialisation: Literal["first-batch", "first-batch-residuals", "residuals"] = option(
             "residuals",
             paper=LITERAL["initialisation"],
-            description="codebooks start as k-means centroids of the first batch's latents, or of "
-            "the residuals of the whole catalogue, level by level (pooled if shared)",
+            description="codebooks start as k-means centroids: all of the first batch's latents "
+            "(separate ones alike); or of the residuals of the first batch, or of the whole "
+            "catalogue, level by level (pooled if shared)",
         )
         standardize: Literal["none", "center", "zscore"] = option(
             "none", description="remove the embeddings' mean; zscore also divides by the deviation"
@@ -145,6 +158,13 @@ class RqVae(Tokenizer):
         learning_rate: float = option(
             1e-3, paper=LITERAL["learning_rate"], gt=0, description="of Adam"
         )
+        residual_gradient: bool = option(
+            False,
+            added=True,
+            paper=LITERAL["residual_gradient"],
+            description="residuals carry the gradient of the code vectors taken off, so that "
+            "commitment (Eq. 3) moves the codebooks of earlier levels too",
+        )
         restart_unused: bool = option(
             True,
             paper=LITERAL["restart_unused"],
@@ -165,6 +185,8 @@ class RqVae(Tokenizer):
             if any(width < 1 for width in widths):
                 raise ValueError("every width is 1 or more")
             return widths
+
+    space = SPACE
 
     config: Config
 
@@ -240,6 +262,7 @@ class RqVae(Tokenizer):
             codebook_size=c.codebook_size,
             latent_dim=c.latent_dim,
             shared=c.codebooks == "shared",
+            stop=not c.residual_gradient,
         )
         return QuantizedAutoencoder(
             quantizer, input_dim=input_dim, hidden=c.hidden, generator=generator

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from torch import Tensor
 
 from tokbench.api import Runtime
 from tokbench.errors import CollapseError, ConfigError
 from tokbench.nn.quantizer.autoencoder import Batch, QuantizedAutoencoder
 from tokbench.nn.quantizer.codebooks import CollapseWatch
-from tokbench.nn.quantizer.fit import QuantizerTraining, Terms, train_quantizer
+from tokbench.nn.quantizer.fit import (
+    QuantizerTraining,
+    Terms,
+    start_codebooks,
+    train_quantizer,
+)
 from tokbench.nn.quantizer.losses import quantization_loss, reconstruction_loss
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
@@ -158,6 +164,36 @@ def test_warm_up_trains_without_codes_and_then_makes_them() -> None:
     assert made["quantization"] > 0
     assert made["distinct"] > 1
     assert model.quantizer.codebooks.any()
+
+
+@pytest.mark.parametrize("how", ["first-batch", "first-batch-residuals", "residuals"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_codebooks_start_from_the_first_batch_or_from_all(how: Any, shared: bool) -> None:
+    """As scikit-learn's k-means of what the name says, level by level: no worse an inertia."""
+    model = autoencoder(torch.Generator().manual_seed(0), shared)
+    rows = torch.arange(5, 37)
+    start_codebooks(model, points(), rows, how, torch.Generator().manual_seed(0))
+    z = model.latents(points() if how == "residuals" else points()[rows]).numpy()
+    books = model.quantizer.codebooks.detach().numpy()
+
+    def inertia(of: np.ndarray, book: np.ndarray) -> float:
+        return float(((of[:, None] - book) ** 2).sum(-1).min(1).sum())
+
+    def best(of: np.ndarray) -> float:
+        return float(KMeans(8, n_init=5, random_state=0).fit(of).inertia_)
+
+    if how == "first-batch":
+        assert all(inertia(z, book) < 1.3 * best(z) for book in books)
+        assert all(np.array_equal(book, books[0]) for book in books)
+        return
+    first = books[0]
+    left = z - first[((z[:, None] - first) ** 2).sum(-1).argmin(1)]
+    if shared:  # small vectors for what is left over stand beside large ones
+        assert np.linalg.norm(first, axis=1).min() < 0.5 * np.linalg.norm(z, axis=1).mean()
+        assert inertia(np.concatenate([z, left]), first) < 1.6 * best(np.concatenate([z, left]))
+    else:
+        assert inertia(z, first) < 1.3 * best(z)
+        assert inertia(left, books[1]) < 1.3 * best(left)
 
 
 def test_standardization_belongs_to_the_model() -> None:

@@ -8,7 +8,12 @@ import torch
 from scipy.special import logsumexp
 from torch import Tensor
 
-from tokbench.nn.quantizer.losses import contrastive_loss, quantization_loss, reconstruction_loss
+from tokbench.nn.quantizer.losses import (
+    SHORTEST,
+    contrastive_loss,
+    quantization_loss,
+    reconstruction_loss,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -84,3 +89,22 @@ def test_gradients_equal_finite_differences() -> None:
     x, x_hat = draw(4, 3), draw(4, 3, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(lambda c: contrastive_loss(x, c, 0.5), x_hat)
     assert torch.autograd.gradcheck(lambda c: reconstruction_loss(x, c), x_hat)
+
+
+def test_a_zero_reconstruction_has_cosine_zero_and_a_finite_gradient() -> None:
+    """In place of x_hat / ||x_hat||, x_hat / SHORTEST: by hand, row 2 of 4 being zero."""
+    x, x_hat = draw(4, 3), draw(4, 3, seed=1)
+    x_hat[2] = 0
+    x_hat.requires_grad_()
+    loss = contrastive_loss(x, x_hat, 0.5)
+    loss.backward()  # type: ignore[no-untyped-call]
+    unit = x.numpy() / np.linalg.norm(x.numpy(), axis=1, keepdims=True)
+    lengths = np.maximum(np.linalg.norm(x_hat.detach().numpy(), axis=1, keepdims=True), SHORTEST)
+    logits = unit @ (x_hat.detach().numpy() / lengths).T / 0.5
+    assert (logits[:, 2] == 0).all()
+    log_p = logits - logsumexp(logits, axis=1, keepdims=True)
+    assert loss.item() == pytest.approx(-np.mean(np.diag(log_p)))
+    weight = np.exp(log_p[:, 2]) - np.eye(4)[:, 2]  # d loss / d logits[:, 2], times the batch
+    expected = (weight[:, None] * unit).sum(axis=0) / 4 / 0.5 / SHORTEST
+    assert x_hat.grad is not None
+    np.testing.assert_allclose(x_hat.grad[2], expected)

@@ -93,3 +93,27 @@ def test_codebook_gradient_is_that_of_equation_3() -> None:
             expected[code] -= 2 * (out.r[row, level] - q.codebooks[0, code]).detach().numpy() / 50
     assert q.codebooks.grad is not None
     np.testing.assert_allclose(q.codebooks.grad[0], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_read_literally_commitment_moves_the_codebooks_before_it(shared: bool) -> None:
+    """r_2 = z - e_1 - e_2, so beta ||r_2 - sg(e_3)||^2 pulls e_1 and e_2 alike: by hand."""
+    q, z = quantizer(shared), latents()
+    q.stop = False
+    out = q(z)
+    quantization_loss(out.r, out.e, beta=0.25).backward()  # type: ignore[no-untyped-call]
+    expected = np.zeros(tuple(q.codebooks.shape))
+    left = np.stack([z.numpy()] * 4)  # left[i] is r_i
+    for level in range(3):
+        chosen = book_of(q, level)[out.codes[:, level]]
+        left[level + 1] = left[level] - chosen
+    for level in range(3):
+        book = 0 if shared else level
+        for row in range(len(z)):
+            code = int(out.codes[row, level])
+            expected[book, code] -= 2 * left[level + 1][row] / len(z)
+            for later in range(level + 1, 3):  # -d r_later / d e_level = 1
+                expected[book, code] -= 0.25 * 2 * left[later + 1][row] / len(z)
+    assert q.codebooks.grad is not None
+    np.testing.assert_allclose(q.codebooks.grad, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(out.codes, quantizer(shared)(z).codes)

@@ -89,6 +89,17 @@ def test_targets_of_one_sequence_do_not_see_each_other(either: Transformer) -> N
             torch.testing.assert_close(together[:, t], alone[:, 0], atol=1e-5, rtol=1e-4)
 
 
+def test_without_a_length_every_target_sees_the_whole_memory(either: Transformer) -> None:
+    draw = torch.Generator().manual_seed(3)
+    tokens = torch.randint(1, 40, (2, 9), generator=draw)
+    targets = torch.randint(1, 40, (2, 3, 4), generator=draw)
+    with torch.no_grad():
+        memory = either.encode(tokens)
+        found = either.decode(targets, memory)
+        told = either.decode(targets, memory, torch.full((2, 3), 9))
+    torch.testing.assert_close(found, told, atol=1e-6, rtol=1e-5)
+
+
 def test_stepping_with_a_cache_equals_decoding_at_once(either: Transformer) -> None:
     draw = torch.Generator().manual_seed(4)
     memory = either.encode(torch.randint(1, 40, (2, 7), generator=draw)).detach()

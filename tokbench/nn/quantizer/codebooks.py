@@ -18,7 +18,7 @@ from tokbench.nn.kmeans.centroids import kmeans
 from tokbench.nn.kmeans.residual import pooled_residual_kmeans, residual_kmeans
 from tokbench.nn.quantizer.residual import ResidualQuantizer
 
-Initialisation = Literal["first-batch", "residuals"]
+Initialisation = Literal["first-batch", "first-batch-residuals", "residuals"]
 
 
 @torch.no_grad()
@@ -27,10 +27,10 @@ def initialise_codebooks(
 ) -> None:
     """Fill the codebooks by k-means of latents z [N, d].
 
-    "first-batch" is the paper's reading: every codebook starts as the centroids of z itself, so
-    the deeper levels, whose residuals are shorter, begin with code vectors that are too long for
-    them. "residuals" gives each level the centroids of what is left for it, and a codebook that
-    serves all levels those of all residuals pooled.
+    "first-batch": every codebook starts as the centroids of z itself (separate ones as copies of
+    one set), so the deeper levels, whose residuals are shorter, begin with code vectors that are
+    too long for them. The other two give each level the centroids of what is left for it, and a
+    codebook that serves all levels those of all residuals pooled; they differ in what z is.
     """
     books, size, _ = quantizer.codebooks.shape
     points = z.float().cpu().numpy()

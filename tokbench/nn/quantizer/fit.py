@@ -123,7 +123,7 @@ def start_codebooks(
 ) -> None:
     """Initialise from the first batch (rows `first`) or from the catalogue, as `how` says."""
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
-    z = model.latents(x[first] if how == "first-batch" else x)
+    z = model.latents(x if how == "residuals" else x[first])
     initialise_codebooks(model.quantizer, z, how, seed=seed)
 
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SHORTEST = 1e-4  # of a reconstruction in Eq. 4; inputs have length one or so
+
 
 def reconstruction_loss(x: Tensor, x_hat: Tensor) -> Tensor:
     """L_mse = ||x - x_hat||^2 (Eq. 2): sum over D, mean over the batch."""
@@ -24,9 +26,9 @@ def reconstruction_loss(x: Tensor, x_hat: Tensor) -> Tensor:
 def quantization_loss(r: Tensor, e: Tensor, beta: float) -> Tensor:
     """L_rq = sum_i ||sg(r_{i-1}) - e_i||^2 + beta ||r_{i-1} - sg(e_i)||^2 (Eq. 3).
 
-    Sums over levels and d, mean over the batch. The first term moves only the codebooks, the
-    second (commitment) only the encoder, provided that r carries no gradient of earlier codes,
-    which is how `ResidualQuantizer` makes it.
+    Sums over levels and d, mean over the batch. The first term moves only the codebooks. The second
+    (commitment) moves the encoder, and the codebooks of earlier levels where r carries their
+    gradient, which `ResidualQuantizer` decides.
     """
     codebook = (r.detach() - e).square().sum(dim=(-2, -1))
     commitment = (r - e.detach()).square().sum(dim=(-2, -1))
@@ -39,11 +41,13 @@ def contrastive_loss(
     """L_cl = -log(exp(<x_b, x_hat_b>/tau) / sum_j exp(<x_b, x_hat_j>/tau)) (Eq. 4).
 
     <.,.> is the cosine, j runs over the batch, the item's own reconstruction included; mean over
-    the batch. One direction: inputs are anchors, reconstructions candidates. With
+    the batch. One direction: inputs are anchors, reconstructions candidates. A reconstruction
+    shorter than SHORTEST is divided by that instead: the cosine of a zero vector is 0 here, and its
+    gradient stays finite. With
     `mask_duplicates` the reconstructions of other items whose input equals x_b exactly are no
     negatives of b: nothing in the text can tell them apart.
     """
-    logits = F.normalize(x, dim=-1) @ F.normalize(x_hat, dim=-1).T / tau  # [B, B]
+    logits = F.normalize(x, dim=-1) @ F.normalize(x_hat, dim=-1, eps=SHORTEST).T / tau  # [B, B]
     if mask_duplicates:
         logits = logits.masked_fill(equal_rows(x).fill_diagonal_(False), -torch.inf)
     return F.cross_entropy(logits, torch.arange(len(x), device=x.device))

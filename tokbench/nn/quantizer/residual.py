@@ -23,12 +23,24 @@ class Quantized(NamedTuple):
 
 
 class ResidualQuantizer(nn.Module):
-    """M levels of K code vectors; with `shared`, one codebook serves every level."""
+    """M levels of K code vectors; with `shared`, one codebook serves every level.
 
-    def __init__(self, *, levels: int, codebook_size: int, latent_dim: int, shared: bool) -> None:
+    `stop`: residuals subtract sg(e), so that a level's commitment never moves the codebooks before
+    it; without, they subtract e, as r_i = r_{i-1} - e_i is written.
+    """
+
+    def __init__(
+        self,
+        *,
+        levels: int,
+        codebook_size: int,
+        latent_dim: int,
+        shared: bool,
+        stop: bool = True,
+    ) -> None:
         super().__init__()
         books = 1 if shared else levels
-        self.levels = levels
+        self.levels, self.stop = levels, stop
         self.codebooks = nn.Parameter(torch.zeros(books, codebook_size, latent_dim))
 
     @property
@@ -41,8 +53,7 @@ class ResidualQuantizer(nn.Module):
         return self.codebooks[0 if self.shared else level]
 
     def forward(self, z: Tensor) -> Quantized:
-        """Quantize z [B, d]. Residuals subtract sg(e), so level i's commitment never moves the
-        codebooks of the levels before it."""
+        """Quantize z [B, d]."""
         r, codes, residuals, chosen = z, [], [], []
         for level in range(self.levels):
             book = self.codebook(level)
@@ -51,7 +62,7 @@ class ResidualQuantizer(nn.Module):
             codes.append(c)
             residuals.append(r)
             chosen.append(e)
-            r = r - e.detach()
+            r = r - (e.detach() if self.stop else e)
         e = torch.stack(chosen, dim=1)
         z_hat = straight_through(z, e.detach().sum(dim=1))
         return Quantized(torch.stack(codes, dim=1), torch.stack(residuals, dim=1), e, z_hat)

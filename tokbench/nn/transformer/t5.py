@@ -63,6 +63,8 @@ class Transformer(nn.Module):
         at = torch.arange(tokens.shape[2], device=tokens.device)
         offset = at[None, :] - at[:, None]
         bias = self.decoder_bias(offset).masked_fill(offset > 0, -math.inf)
+        if memory_length is None and self.cross_bias is not None:  # its bias is of each target
+            memory_length = torch.full((1, tokens.shape[1]), memory.shape[1], device=tokens.device)
         seen = self.look_back(memory_length, at, memory)
         x = self.embed(tokens)
         for layer in self.decoder:
