@@ -77,13 +77,13 @@ def test_a_cell_has_one_thread_and_another_count_is_in_the_record_and_on_the_boa
     tmp_path: Path,
 ) -> None:
     before = torch.get_num_threads()
-    for name, given in (("one", {}), ("two", {"threads": 2})):
-        request, registry = tiny_request(baselines=False), registry_of()
-        records = run_grid(request, context_in(tmp_path / name), registry=registry, **given)
-        board = ResultSet(records).boards[0]
-        count = "2" if given else "1"
+    request, registry = tiny_request(baselines=False), registry_of()
+    one = run_grid(request, context_in(tmp_path / "one"), registry=registry)
+    two = run_grid(request, context_in(tmp_path / "two"), registry=registry, threads=2)
+    for records, count in ((one, "1"), (two, "2")):
+        (row,) = ResultSet(records).boards[0].rows
         assert records[0].provenance.environment["threads"] == count
-        assert [("2 threads" in row.remark) for row in board.rows] == [bool(given)]
+        assert ("2 threads" in row.remark) == (count == "2")
     assert torch.get_num_threads() == before
 
 

@@ -115,3 +115,22 @@ def test_it_stands_before_the_boards_and_on_the_first_page_of_a_site(
     assert main(words) == 0
     page = Page(tmp_path / "site/index.html")
     assert page.table(table.title)[0] == list(heads(table))
+
+
+def test_boards_and_overviews_without_a_leak_come_first(tmp_path: Path) -> None:
+    (record,) = run_tiny(tmp_path, baselines=False)
+
+    def under(protocol: str, name: str) -> Record:
+        given = record.spec.dataset.model_copy(update={"name": name, "label": name})
+        spec = record.spec.model_copy(update={"protocol": protocol, "dataset": given})
+        return record.model_copy(update={"spec": spec, "run_id": spec.run_id})
+
+    shuffled = ("leave-one-out", "temporal-warm", "temporal", "temporal-all-warm", "temporal-all")
+    order = ["temporal-all", "temporal-all-warm", "temporal", "temporal-warm", "leave-one-out"]
+    records = [under(protocol, "a") for protocol in shuffled]
+    boards = ResultSet(records).boards
+    assert [board.title.protocol for board in boards] == order
+    both = [under(protocol, name) for protocol in order[2:] for name in ("b", "c")]
+    found = ResultSet([under("leave-one-out", "a"), *both])
+    titles = [table.title for table in tables(found) if table.title]
+    assert [title.split(" ")[0] for title in titles] == order[2:]

@@ -168,7 +168,7 @@ def test_tampering_is_found(results: Path, kind: str) -> None:
 BITS: dict[str, tuple[Callable[[Json], None], str]] = {
     "the figure": (partial(nudge, "bits"), "bits is "),
     "a user": (lambda d: repack(d, "millibits", lambda a: put(a, 0, a[0] + 1)), "bits is "),
-    "below 0": (lambda d: repack(d, "millibits", lambda a: put(a, 0, -1)), "for 8 users, from -1"),
+    "below 0": (lambda d: repack(d, "millibits", lambda a: put(a, 0, -1)), "8 queries, from -1"),
     "fewer users": (
         lambda d: d["outcome"].update(millibits=Packed.of(np.ones(7)).model_dump()), "7 values of"),
     "its interval": (lambda d: d["outcome"]["figures"]["bits"].update(low=9.0), "not one of these"),

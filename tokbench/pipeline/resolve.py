@@ -22,8 +22,8 @@ from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.overrides import Overrides
+from tokbench.pipeline.tuning.file import TunedFile
 from tokbench.registry.registry import KINDS, Entry, Registry
-from tokbench.schema.record import Budget
 from tokbench.schema.run_spec import (
     BASELINE_TOKENIZER,
     BASELINES,
@@ -32,7 +32,6 @@ from tokbench.schema.run_spec import (
     Frozen,
     RunSpec,
 )
-from tokbench.schema.tuned import Tuned, read_tuned
 from tokbench.scoring.collisions import POLICIES
 from tokbench.scoring.metrics import CUTOFFS
 
@@ -191,39 +190,6 @@ def _cell(
             if (budget := one.budget_of(part.component))
         ),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TunedFile:
-    """A file of `tokbench tune`."""
-
-    content: Tuned
-    sha256: str
-
-    @classmethod
-    def read(cls, path: Path) -> TunedFile:
-        """Raises ConfigError for a file that is none, or has no trial that came to an end."""
-        content = read_tuned(path)
-        if content.best is None:
-            raise ConfigError(f"{path}: none of its {len(content.trials)} trials came to an end")
-        return cls(content, hashlib.sha256(path.read_bytes()).hexdigest())
-
-    def budget_of(self, component: Component) -> Budget | None:
-        """What chose the options of this component; None where others are set."""
-        best = self.content.best
-        assert best is not None
-        found = {name.partition(".")[2]: value for name, value in best.settings.items()
-                 if name.partition(".")[0] == component.name}  # fmt: skip
-        if not found or any(getattr(component.config, name) != value
-                            for name, value in found.items()):  # fmt: skip
-            return None
-        return Budget(
-            component=component.name,
-            dataset=self.content.about["dataset"],
-            trials=len(self.content.trials),
-            core_seconds=self.content.core_seconds,
-            file=self.sha256,
-        )
 
 
 def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -> DatasetSource:

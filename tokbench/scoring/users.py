@@ -10,9 +10,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tokbench.api import Score
 from tokbench.types import Ints, Queries
 
-Value = TypeVar("Value", float, NDArray[np.float64])
+Value = TypeVar("Value", float, NDArray[np.float64], Score)
 
 
 def owners_of(queries: Queries) -> Ints | None:
