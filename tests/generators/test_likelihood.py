@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.generators import test_rq_transformer, test_sasrec, test_tiger
+from tests.generators import test_item_network, test_tiger
 from tests.generators.test_tiger import ITEMS, toy
 from tokbench.api import Generator, Likelihood, Runtime
 from tokbench.generators.bigram import Bigram
+from tokbench.generators.parallel import Parallel
 from tokbench.generators.popularity import Popularity
 from tokbench.generators.rq_transformer import RqTransformer
 from tokbench.generators.sasrec import SasRec
@@ -25,8 +26,10 @@ HISTORIES = Sequences.of(ROWS)
 GENERATORS: dict[str, Generator] = {
     "tiger, bidirectional": Tiger.of(**test_tiger.SMALL, epochs=2),
     "tiger, causal": Tiger.of(**test_tiger.SMALL, encoder_attention="causal", epochs=2),
-    "sasrec": SasRec.of(**test_sasrec.SMALL, epochs=2),
-    "rq-transformer": RqTransformer.of(**test_rq_transformer.SMALL, epochs=2),
+    "tiger, whole items": Tiger.of(**test_tiger.SMALL, encoder_positions="items", epochs=2),
+    "sasrec": SasRec.of(**test_item_network.SMALL, epochs=2),
+    "rq-transformer": RqTransformer.of(**test_item_network.SMALL, epochs=2),
+    "parallel": Parallel.of(**test_item_network.SMALL, epochs=2),
     "popularity": Popularity(),
     "bigram": Bigram(),
 }
@@ -128,7 +131,7 @@ def test_dropout_is_off_after_training() -> None:
 def test_own_last_is_a_rule_of_proposing() -> None:
     catalog, histories, _ = toy()
     plain, last = (
-        SasRec.of(**test_sasrec.SMALL, epochs=1, own_last=own).train(
+        SasRec.of(**test_item_network.SMALL, epochs=1, own_last=own).train(
             catalog, histories, ids(), seed=0, runtime=RUNTIME
         )
         for own in (False, True)

@@ -1,4 +1,5 @@
-"""SASRec learns what can be learnt, repeats itself bit for bit, survives storage and odd input."""
+"""SASRec proposes by probability, ends early, and says what it cannot train (more in
+test_item_network)."""
 
 from __future__ import annotations
 
@@ -6,92 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
+from tests.generators.test_item_network import SMALL
 from tests.generators.test_tiger import ITEMS, toy
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
 from tokbench.generators.sasrec import SasRec, SasRecModel
 from tokbench.types import Histories, SemanticIds, Sequences
 
-SMALL: dict[str, Any] = {
-    "layers": 1,
-    "width": 32,
-    "dropout": 0.1,
-    "history_items": 6,
-    "batch_size": 16,
-    "minimum_steps": 0,
-    "learning_rate": 1e-2,
-    "warmup_steps": 10,
-}
-
 
 def train(seed: int = 0, runtime: Runtime | None = None, **options: Any) -> SasRecModel:
     catalog, histories, ids = toy()
     sasrec = SasRec.of(**{**SMALL, **options})
     return sasrec.train(catalog, histories, ids, seed=seed, runtime=runtime or Runtime())
-
-
-@pytest.fixture(scope="module")
-def model() -> SasRecModel:
-    return train(epochs=2)
-
-
-def test_it_memorises_a_deterministic_catalogue() -> None:
-    runtime = Runtime()
-    model = train(runtime=runtime, dropout=0.0, epochs=30, eval_every=3)
-    _, histories, ids = toy()
-    queries = histories.validation
-    beams = model.generate(queries.histories, width=10, runtime=runtime)
-    hit = (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1)
-    assert hit.all(), f"Recall@1 = {hit.mean()}"
-    curve = [row for row in runtime.rows if "validation_ndcg10" in row]
-    assert curve[-1]["validation_ndcg10"] > curve[0]["validation_ndcg10"]
-    assert set(curve[0]) >= {"epoch", "loss", "validation_recall10", "seconds"}
-
-
-def test_same_seed_same_weights_bit_for_bit_and_other_seed_others() -> None:
-    before = torch.random.get_rng_state()
-    first, second, other = (train(seed, epochs=2).state() for seed in (3, 3, 4))
-    assert torch.equal(before, torch.random.get_rng_state()), "the global generator is left alone"
-    assert first.keys() == second.keys()
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-    assert any(not np.array_equal(first[name], other[name]) for name in first)
-
-
-def test_a_restored_model_writes_the_same_beams(model: SasRecModel) -> None:
-    _, histories, ids = toy()
-    again = SasRec.of(**SMALL).restore(model.state(), ids)
-    ours, theirs = (
-        m.generate(histories.validation.histories, width=8, runtime=Runtime())
-        for m in (model, again)
-    )
-    assert np.array_equal(ours.codes, theirs.codes)
-    assert np.array_equal(ours.scores, theirs.scores)
-
-
-def test_queries_keep_their_order_whatever_their_lengths(
-    model: SasRecModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In one call, in blocks or one by one; empty and over-long histories among them."""
-    rng = np.random.default_rng(5)
-    rows = [rng.permutation(ITEMS)[:length] for length in (4, 0, 11, 1, 6, 4, 25, 2)]
-    together = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
-    monkeypatch.setattr("tokbench.generators.sasrec.LOGITS", 2 * ITEMS)
-    blocks = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
-    assert np.array_equal(blocks.codes, together.codes)
-    for row, history in enumerate(rows):
-        alone = model.generate(Sequences.of([history]), width=6, runtime=Runtime())
-        np.testing.assert_allclose(together.scores[row], alone.scores[0], atol=1e-4)
-        assert np.array_equal(together.codes[row], alone.codes[0])
-    assert len({together.codes[row].tobytes() for row in range(len(rows))}) > 1
-
-
-def test_only_the_last_items_are_read(model: SasRecModel) -> None:
-    long = np.arange(20)
-    pair = model.generate(Sequences.of([long, long[-6:]]), width=6, runtime=Runtime())
-    assert np.array_equal(pair.codes[0], pair.codes[1])
-    np.testing.assert_allclose(pair.scores[0], pair.scores[1], atol=1e-5)
 
 
 def test_beams_are_all_tuples_by_probability_with_what_was_had_last() -> None:
@@ -157,8 +85,6 @@ def test_what_cannot_be_trained_is_said() -> None:
     lonely = Histories(Sequences.of([[1], [2]]), histories.validation)
     with pytest.raises(ConfigError, match="at least two items"):
         SasRec().train(catalog, lonely, ids, seed=0, runtime=Runtime())
-    with pytest.raises(ConfigError, match="multiple of heads"):
-        train(width=32, heads=3)
 
 
 def test_a_sampled_softmax_learns_too_and_is_another_training() -> None:

@@ -62,16 +62,18 @@ def train(seed: int = 0, runtime: Runtime | None = None, **options: Any) -> Tige
     return tiger.train(catalog, histories, ids, seed=seed, runtime=runtime or Runtime())
 
 
+@pytest.mark.parametrize("positions", ["codes", "items"])
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-def test_it_memorises_a_deterministic_catalogue(attention: str) -> None:
+def test_it_memorises_a_deterministic_catalogue(attention: str, positions: str) -> None:
     runtime = Runtime()
     batch = {"bidirectional": 32, "causal": 8}[attention]  # examples; windows of many targets
     options: dict[str, Any] = {
         "encoder_attention": attention,
+        "encoder_positions": positions,
         "batch_size": batch,
         "history_items": 3,
     }
-    model = train(runtime=runtime, dropout=0.0, epochs=40, eval_every=5, **options)
+    model = train(runtime=runtime, dropout=0.0, epochs=60, eval_every=5, **options)
     _, histories, ids = toy()
     queries = histories.validation
     beams = model.generate(queries.histories, width=10, runtime=runtime)

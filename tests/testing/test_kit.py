@@ -46,6 +46,7 @@ BUILT_INS: list[tuple[str, str, dict[str, Any]]] = [
     ("generator", "recent-popularity", {}),
     ("generator", "sasrec", {"width": 8, "epochs": 1}),
     ("generator", "rq-transformer", {"width": 8, "epochs": 1}),
+    ("generator", "parallel", {"width": 8, "epochs": 1}),
     ("encoder", "tfidf", {"dimensions": 16}),
     ("dataset", "toy", {"items": 60, "users": 40}),
     ("metric", "recall", {}),

@@ -11,6 +11,7 @@ def register_generators() -> list[type[Generator]]:
     from tokbench.generators.bigram import Bigram
     from tokbench.generators.content_neighbours import ContentNeighbours
     from tokbench.generators.item_item import ItemItem
+    from tokbench.generators.parallel import Parallel
     from tokbench.generators.popularity import Popularity
     from tokbench.generators.recent_popularity import QueryTimePopularity, RecentPopularity
     from tokbench.generators.rq_transformer import RqTransformer
@@ -20,6 +21,7 @@ def register_generators() -> list[type[Generator]]:
     return [
         Tiger,
         RqTransformer,
+        Parallel,
         Popularity,
         RecentPopularity,
         QueryTimePopularity,

@@ -58,6 +58,11 @@ class Tiger(NetworkGenerator["TigerModel"]):
             description="bidirectional: every (history, next item) is an example of its own; "
             "causal: an item sees earlier items only, and one pass trains every position",
         )
+        encoder_positions: Literal["codes", "items"] = option(
+            "codes",
+            description="what a position of the encoder holds: a code, or an item as the sum of "
+            "its code embeddings, M times fewer",
+        )
         history_items: int = option(20, ge=1, le=1000, description="items of a history, last ones")
         batch_size: int = option(
             512, ge=1, description="examples of a step (causal: windows of up to history_items + 1)"
@@ -210,7 +215,11 @@ class TigerModel(NetworkModel):
         from tokbench.nn.transformer.windows import pack
 
         collator = Collator(
-            histories.items, self.tokens(self.ids.codes), causal=self._causal, device=device
+            histories.items,
+            self.tokens(self.ids.codes),
+            causal=self._causal,
+            whole_items=self._whole_items,
+            device=device,
         )
         stop = histories.offsets[1:]
         kept = np.minimum(histories.lengths, self.config.history_items)
@@ -235,6 +244,7 @@ class TigerModel(NetworkModel):
             train.items,
             self.tokens(self.ids.codes),
             causal=causal,
+            whole_items=self._whole_items,
             budget=budget,
             overhead=budget // 16,
             grid=grid if on_cuda(device) else None,
@@ -246,6 +256,10 @@ class TigerModel(NetworkModel):
             partial(summed_loss, self.network, smoothing=self.config.label_smoothing),
             recordable=True,
         )
+
+    @property
+    def _whole_items(self) -> bool:
+        return self.config.encoder_positions == "items"
 
     @property
     def _causal(self) -> bool:

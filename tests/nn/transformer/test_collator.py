@@ -165,3 +165,27 @@ def test_histories_are_read_alike_alone_and_padded(causal: bool) -> None:
             one = model.encode(alone, mask)[0]
             assert length[row] == len(one) == 1 + 3 * len(history)
             torch.testing.assert_close(memory[row, : len(one)], one, atol=1e-10, rtol=1e-8)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_whole_items_are_the_same_batches_with_a_position_each(causal: bool) -> None:
+    items, windows = windowed(causal)
+    codes, whole = (
+        Collator(items, TOKENS, causal=causal, whole_items=flag).micro_batch(
+            windows, np.arange(len(windows))
+        )
+        for flag in (False, True)
+    )
+    begin, rest = whole.encoder[:, 0], whole.encoder[:, 1:]
+    assert (begin == START).all()
+    assert torch.equal(rest.flatten(1), codes.encoder[:, 1:])
+    assert torch.equal(whole.decoder, codes.decoder)
+    assert torch.equal(whole.labels, codes.labels)
+    assert whole.memory_length is not None
+    assert codes.memory_length is not None
+    assert torch.equal((whole.memory_length - 1) * LEVELS + 1, codes.memory_length)
+    assert whole.encoder_allowed is not None
+    assert codes.encoder_allowed is not None
+    last = torch.arange(0, codes.encoder.shape[1], LEVELS)  # START, and the last code of each item
+    seen = codes.encoder_allowed[..., last]
+    assert torch.equal(whole.encoder_allowed, seen[last] if causal else seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -135,3 +136,14 @@ def test_evaluation_has_no_dropout_and_training_has(model: Transformer) -> None:
         assert not torch.equal(model.encode(tokens), model.encode(tokens))
     finally:
         model.eval()
+
+
+def test_a_position_of_several_tokens_is_the_sum_of_their_embeddings(model: Transformer) -> None:
+    """Read as one token whose embedding is that sum."""
+    model, tokens = copy.deepcopy(model), torch.tensor([[[0, 0], [3, 5], [4, 4]]])
+    with torch.no_grad():
+        found = model.encode(tokens)
+        sums = model.embedding[tokens[0]].sum(1)
+        model.embedding[:3] = sums
+        expected = model.encode(torch.tensor([[0, 1, 2]]))
+    torch.testing.assert_close(found, expected)

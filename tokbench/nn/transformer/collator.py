@@ -5,8 +5,9 @@
     causal         a window per user: an encoder token sees the tokens of its item and of earlier
                    items only, so that one pass of the encoder serves every target; T = length - 1
 
-Axes: B windows of a micro-batch, L items of its longest, S = 1 + (L - 1) * M encoder tokens,
+Axes: B windows of a micro-batch, L items of its longest, S = 1 + (L - 1) * M encoder positions,
 T targets, M levels, N items. Every encoder input begins with START, so that it is never empty.
+With `whole_items` an item is one position of M tokens, [B, S, M] and S = L.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def up_to(lengths: Number, multiple: int) -> Number:
 class MicroBatch:
     """What one forward and backward pass reads."""
 
-    encoder: Tensor  # [B, S]
+    encoder: Tensor  # [B, S] or [B, S, M]
     encoder_allowed: Tensor | None  # broadcastable to [B, H, S, S]
     decoder: Tensor  # [B, T, M], START then the target's tokens but the last
     memory_length: Tensor | None  # [B or 1, T], encoder tokens that each target sees; None: all
@@ -64,12 +65,15 @@ class Collator:
         tokens: Ints,
         *,
         causal: bool,
+        whole_items: bool = False,
         budget: int = 4096,
         overhead: int = 256,
         grid: Grid | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.levels, self.causal, self.device = tokens.shape[1], causal, device
+        self.whole_items = whole_items
+        self.positions = 1 if whole_items else self.levels  # of an item in the encoder
         self.budget, self.overhead, self.grid = budget, overhead, grid
         self.nothing = len(tokens)  # a pseudo-item of padding tokens
         self.items = np.append(items, self.nothing)
@@ -133,8 +137,11 @@ class Collator:
         return sent(self.items[np.where(inside, at, -1)], self.device)
 
     def flat(self, items: Tensor) -> Tensor:
-        """[B, L] items as encoder tokens [B, 1 + L * M]."""
-        return torch.nn.functional.pad(self.tokens[items].flatten(1), (1, 0), value=START)
+        """[B, L] items as encoder tokens [B, 1 + L * M], or [B, 1 + L, M] of whole items."""
+        tokens = self.tokens[items]
+        if self.whole_items:
+            return torch.nn.functional.pad(tokens, (0, 0, 1, 0), value=START)
+        return torch.nn.functional.pad(tokens.flatten(1), (1, 0), value=START)
 
     def padded_view(self, lengths: Ints, longest: int) -> tuple[Tensor | None, Tensor | None]:
         """(memory length [B, 1], encoder mask [B, 1, 1, S]) of a target after `lengths` items each.
@@ -143,8 +150,8 @@ class Collator:
         """
         if self.grid is None and (lengths == longest).all():
             return None, None
-        memory_length = sent(1 + lengths * self.levels, self.device).unsqueeze(1)
-        at = torch.arange(1 + longest * self.levels, device=self.device)
+        memory_length = sent(1 + lengths * self.positions, self.device).unsqueeze(1)
+        at = torch.arange(1 + longest * self.positions, device=self.device)
         return memory_length, (at < memory_length)[:, None, None]
 
     def causal_view(self, length: int) -> tuple[Tensor, Tensor]:
@@ -154,5 +161,5 @@ class Collator:
         Padding lies to the right, where no target sees it, and needs no mask of its own.
         """
         items = torch.arange(1, length + 1, device=self.device)
-        block = torch.nn.functional.pad(items.repeat_interleave(self.levels), (1, 0))
-        return 1 + items.unsqueeze(0) * self.levels, block <= block[:, None]
+        block = torch.nn.functional.pad(items.repeat_interleave(self.positions), (1, 0))
+        return 1 + items.unsqueeze(0) * self.positions, block <= block[:, None]

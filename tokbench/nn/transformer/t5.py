@@ -4,11 +4,12 @@ Layers as in layers.py, one table of relative position biases per stack, one emb
 decoder and (scaled by d_model ** -0.5) the output. With the same weights its logits equal those of
 transformers' T5ForConditionalGeneration.
 
-Three things go beyond T5. The decoder takes T short targets per sequence at once, [B, T, M], which
-share one encoder pass and may each see another part of it (`decode`). `step` advances W beams of a
-user by one token against a single copy of that user's cross-attention keys and values. And with
-`Size.cross_bias` cross-attention has a table of relative position biases too: where the encoder is
-causal an item cannot tell that it is the last one, and without a bias the decoder could not either.
+Four things go beyond T5. An encoder position may hold several tokens (`encode`). The decoder takes
+T short targets per sequence at once, [B, T, M], which share one encoder pass and may each see
+another part of it (`decode`). `step` advances W beams of a user by one token against a single copy
+of that user's cross-attention keys and values. And with `Size.cross_bias` cross-attention has a
+table of relative position biases too: where the encoder is causal an item cannot tell that it is
+the last one, and without a bias the decoder could not either.
 
 Axes: B sequences, S encoder tokens, T targets, M tokens of a target, W beams, H heads,
 V vocabulary.
@@ -48,12 +49,14 @@ class Transformer(nn.Module):
         self.decoder_norm = RMSNorm(size.d_model)
 
     def encode(self, tokens: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """Memory [B, S, d_model] of encoder tokens [B, S]."""
+        """Memory [B, S, d_model] of encoder tokens [B, S], or of positions of M tokens [B, S, M],
+        which are read as the sum of their embeddings."""
         at = torch.arange(tokens.shape[1], device=tokens.device)
         bias = self.encoder_bias(at[None, :] - at[:, None])
         if allowed is not None:
             bias = bias.masked_fill(~allowed, -math.inf)
-        x = self.embed(tokens)
+        x = F.embedding(tokens, self.embedding)
+        x = self.drop(x if tokens.dim() == 2 else x.sum(2))
         for layer in self.encoder:
             x = layer(x, bias)
         return self.drop(self.encoder_norm(x))

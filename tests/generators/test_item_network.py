@@ -1,4 +1,5 @@
-"""It learns what can be learnt, repeats itself bit for bit, survives storage and odd input."""
+"""Generators that read one position per item: they learn what can be learnt, repeat themselves bit
+for bit, survive storage and odd input."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ from tests.generators.test_tiger import ITEMS, toy
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
 from tokbench.generators.item_positions import passes
-from tokbench.generators.rq_transformer import RqTransformer, RqTransformerModel
+from tokbench.generators.network import NetworkGenerator
+from tokbench.generators.parallel import Parallel
+from tokbench.generators.rq_transformer import RqTransformer
+from tokbench.generators.sasrec import SasRec
 from tokbench.types import SemanticIds, Sequences
 
 SMALL: dict[str, Any] = {
@@ -25,60 +29,82 @@ SMALL: dict[str, Any] = {
     "learning_rate": 1e-2,
     "warmup_steps": 10,
 }
+GENERATORS: dict[str, type[NetworkGenerator[Any]]] = {
+    generator.name: generator for generator in (RqTransformer, Parallel, SasRec)
+}
 
 
 def train(
-    seed: int = 0, runtime: Runtime | None = None, ids: SemanticIds | None = None, **options: Any
-) -> RqTransformerModel:
+    name: str,
+    seed: int = 0,
+    runtime: Runtime | None = None,
+    ids: SemanticIds | None = None,
+    **options: Any,
+) -> Any:
     catalog, histories, codes = toy()
-    generator = RqTransformer.of(**{**SMALL, **options})
+    generator = GENERATORS[name].of(**{**SMALL, **options})
     return generator.train(
         catalog, histories, ids or codes, seed=seed, runtime=runtime or Runtime()
     )
 
 
+@pytest.fixture(params=GENERATORS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def model() -> RqTransformerModel:
-    return train(epochs=2)
+def models() -> dict[str, Any]:
+    return {name: train(name, epochs=2) for name in GENERATORS}
 
 
-def test_it_memorises_a_deterministic_catalogue() -> None:
+@pytest.mark.parametrize("options", [{}, {"objective": "levels"}], ids=["", "levels"])
+def test_it_memorises_a_deterministic_catalogue(name: str, options: dict[str, Any]) -> None:
+    if options and name != "parallel":
+        pytest.skip("an option of parallel")
     runtime = Runtime()
-    model = train(runtime=runtime, dropout=0.0, epochs=30, eval_every=3, patience=10)
+    options = {"epochs": 30, "eval_every": 1, "patience": 30, **options}
+    model = train(name, 0, runtime, dropout=0.0, **options)
     _, histories, ids = toy()
     queries = histories.validation
     beams = model.generate(queries.histories, width=10, runtime=runtime)
     hit = (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1)
     assert hit.all(), f"Recall@1 = {hit.mean()}"
+    curve = [row for row in runtime.rows if "validation_ndcg10" in row]
+    assert curve[-1]["validation_ndcg10"] > curve[0]["validation_ndcg10"]
+    assert set(curve[0]) >= {"epoch", "loss", "validation_recall10", "seconds"}
 
 
-def test_same_seed_same_weights_bit_for_bit_and_other_seed_others() -> None:
+def test_same_seed_same_weights_bit_for_bit_and_other_seed_others(name: str) -> None:
     before = torch.random.get_rng_state()
-    first, second, other = (train(seed, epochs=2).state() for seed in (3, 3, 4))
+    first, second, other = (train(name, seed, epochs=2).state() for seed in (3, 3, 4))
     assert torch.equal(before, torch.random.get_rng_state()), "the global generator is left alone"
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-    assert any(not np.array_equal(first[name], other[name]) for name in first)
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert any(not np.array_equal(first[key], other[key]) for key in first)
 
 
-def test_a_restored_model_writes_the_same_beams(model: RqTransformerModel) -> None:
+def test_a_restored_model_writes_the_same_beams(name: str, models: dict[str, Any]) -> None:
     _, histories, ids = toy()
-    again = RqTransformer.of(**SMALL).restore(model.state(), ids)
+    again = GENERATORS[name].of(**SMALL).restore(models[name].state(), ids)
     ours, theirs = (
         m.generate(histories.validation.histories, width=8, runtime=Runtime())
-        for m in (model, again)
+        for m in (models[name], again)
     )
     assert np.array_equal(ours.codes, theirs.codes)
     assert np.array_equal(ours.scores, theirs.scores)
 
 
 def test_queries_keep_their_order_whatever_their_lengths(
-    model: RqTransformerModel, monkeypatch: pytest.MonkeyPatch
+    name: str, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one call, in blocks or one by one; empty and over-long histories among them."""
-    rng = np.random.default_rng(5)
+    model, rng = models[name], np.random.default_rng(5)
     rows = [rng.permutation(ITEMS)[:length] for length in (4, 0, 11, 1, 6, 4, 25, 2)]
     together = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
-    monkeypatch.setattr("tokbench.generators.rq_transformer.SEARCH_BEAMS", 12)
+    monkeypatch.setattr("tokbench.generators.item_network.SEARCH_BEAMS", 12)
+    monkeypatch.setattr("tokbench.generators.parallel.SCORES", 2 * ITEMS)
+    monkeypatch.setattr("tokbench.generators.sasrec.LOGITS", 2 * ITEMS)
     blocks = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
     assert np.array_equal(blocks.codes, together.codes)
     for row, history in enumerate(rows):
@@ -88,27 +114,29 @@ def test_queries_keep_their_order_whatever_their_lengths(
     assert len({together.codes[row].tobytes() for row in range(len(rows))}) > 1
 
 
-def test_only_the_last_items_are_read(model: RqTransformerModel) -> None:
+def test_only_the_last_items_are_read(name: str, models: dict[str, Any]) -> None:
     long = np.arange(20)
-    pair = model.generate(Sequences.of([long, long[-6:]]), width=6, runtime=Runtime())
+    pair = models[name].generate(Sequences.of([long, long[-6:]]), width=6, runtime=Runtime())
     assert np.array_equal(pair.codes[0], pair.codes[1])
+    np.testing.assert_allclose(pair.scores[0], pair.scores[1], atol=1e-5)
 
 
-def test_items_that_share_a_tuple_are_one_class_and_beams_end_where_tuples_do() -> None:
+def test_items_that_share_a_tuple_are_one_class_and_beams_end_where_tuples_do(name: str) -> None:
     _, _, ids = toy()
     merged = SemanticIds(ids.codes // np.array([2, 2, 1], np.int32), ids.level_sizes)
-    model = train(ids=merged, epochs=1)
+    model = train(name, ids=merged, epochs=1)
     distinct = len(merged.groups()[0])
     beams = model.generate(Sequences.of([[1, 2], []]), width=distinct + 3, runtime=Runtime())
     shown = {tuple(codes) for codes in beams.codes[0, :distinct].tolist()}
     assert shown == {tuple(codes) for codes in merged.codes.tolist()}
     assert (beams.codes[:, distinct:] == -1).all()
+    assert np.isneginf(beams.scores[:, distinct:]).all()
     assert np.exp(beams.scores[0, :distinct]).sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_heads_must_share_the_width() -> None:
-    with pytest.raises(ConfigError, match="width 32 is not a multiple of heads 5"):
-        train(heads=5)
+def test_heads_must_share_the_width(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: width 32 is not a multiple of heads 5"):
+        train(name, heads=5)
 
 
 def test_little_data_is_passed_over_until_there_are_the_steps() -> None:
