@@ -90,7 +90,7 @@ def test_a_gain_is_ruled_out_by_the_bounds_of_the_ratio(
     found = compare(records, "hashed:wide", "hashed", dataset="tiny")
     small = replace(found.estimate, value=0.0)
     text = str(replace(found, estimate=small, ratio=Ratio(1.0, 0.9, high, shape, covers)))
-    assert (said or "at the 5 % level.") in text
+    assert (said or "at the 5 % level") in text
     assert ("ruled out" in text) == (said is not None)
 
 

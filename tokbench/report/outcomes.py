@@ -5,7 +5,7 @@ Axes: Q queries (users), S runs of a method, R methods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from tokbench.schema.run_spec import BASELINE_TOKENIZER, RunSpec, trained
 from tokbench.scoring.metrics import CUTOFFS, ndcg, recall
 from tokbench.stats.estimate import Estimate, Values
 from tokbench.stats.family_wise import family_wise
-from tokbench.stats.pairs import difference
+from tokbench.stats.pairs import all_pairs, difference, differences
 from tokbench.stats.sample import RunVariance, Sample, independent_runs, samples
 from tokbench.types import Placement
 
@@ -25,18 +25,64 @@ HEADLINE = "recall@10"
 CODE_LEVEL = f"{HEADLINE}/code-level"
 FIGURES = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS)
 COLUMNS = (*FIGURES, CODE_LEVEL)  # of every completed run, all between 0 and 1
+NAMES = {"recall": "Recall@", "ndcg": "NDCG@"}
+BITS = "bits"  # per item, fewer are better; of runs whose generator is a distribution
 
 
-def per_user(record: Record) -> dict[str, Values]:
-    """Every figure that a completed run has for each user, [Q] each; those of COLUMNS first."""
-    assert record.outcome is not None
-    placement = record.outcome.read_placement()
-    hit = np.flatnonzero(placement.position >= 0)  # all others have 0 everywhere
-    found = Placement(placement.position[hit], placement.ahead[hit], placement.group[hit])
-    columns = [recall(found, k) for k in CUTOFFS] + [ndcg(found, k) for k in CUTOFFS]
-    table = np.zeros((len(COLUMNS), len(placement)))
-    table[:, hit] = [*columns, recall(found, 10, ties="code-level")]
-    return dict(zip(COLUMNS, table, strict=True))
+def named(figure: str) -> str:
+    """`Recall@10` of `recall@10`; `bits per item` of `bits`."""
+    metric, _, rest = figure.partition("@")
+    return "bits per item" if figure == BITS else NAMES.get(metric, f"{metric}@") + rest
+
+
+class PerUser(Mapping[str, Values]):
+    """Every figure that all of some completed runs of the same users have for each user, [S, Q]
+    each: those of COLUMNS, and BITS. Each is made when it is read and kept; means need none."""
+
+    def __init__(self, runs: Sequence[Record]) -> None:
+        self._outcomes = [record.outcome for record in runs if record.outcome is not None]
+        placed = [outcome.read_placement() for outcome in self._outcomes]
+        position, ahead, group = (
+            np.stack([getattr(one, name) for one in placed])
+            for name in ("position", "ahead", "group")
+        )
+        self._shape = position.shape
+        self._hit = np.nonzero(position >= 0)  # all others have 0 everywhere
+        hit = Placement(position[self._hit], ahead[self._hit], group[self._hit])
+        columns = [recall(hit, k) for k in CUTOFFS] + [ndcg(hit, k) for k in CUTOFFS]
+        columns.append(recall(hit, 10, ties="code-level"))
+        self._hits = dict(zip(COLUMNS, columns, strict=True))
+        bits = all(outcome.millibits is not None for outcome in self._outcomes)
+        self._names = (*COLUMNS, BITS) if bits else COLUMNS
+        self._made: dict[str, Values] = {}
+
+    def __getitem__(self, figure: str) -> Values:
+        if figure not in self._names:
+            raise KeyError(figure)
+        if figure not in self._made:
+            self._made[figure] = self._make(figure)
+        return self._made[figure]
+
+    def _make(self, figure: str) -> Values:
+        if figure == BITS:
+            read = [outcome.read_bits() for outcome in self._outcomes]
+            return np.stack([one for one in read if one is not None])
+        table = np.zeros(self._shape)
+        table[self._hit] = self._hits[figure]
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def by_run(self, figure: str) -> Values:
+        """One figure of each run, mean over users, [S]."""
+        if figure not in self._hits:
+            return np.asarray(self[figure].mean(axis=1))
+        runs, users = self._shape
+        return np.bincount(self._hit[0], self._hits[figure], minlength=runs) / users
 
 
 def family_of(spec: RunSpec) -> str | None:
@@ -57,10 +103,7 @@ class Outcomes:
     @classmethod
     def of(cls, runs: Sequence[Record]) -> Outcomes:
         """Of records that are all done, and of the same users."""
-        tables = [per_user(record) for record in runs]
-        shared = [name for name in tables[0] if all(name in table for table in tables)]
-        stacked = {name: np.stack([table[name] for table in tables]) for name in shared}
-        return cls(stacked, tuple(record.spec for record in runs))
+        return cls(PerUser(runs), tuple(record.spec for record in runs))
 
     def column(self, figure: str) -> Values:
         """One figure of each user, mean over runs, [Q]."""
@@ -68,11 +111,13 @@ class Outcomes:
 
     def by_run(self, figure: str) -> Values:
         """One figure of each run, mean over users, [S]."""
+        if isinstance(self.figures, PerUser):
+            return self.figures.by_run(figure)
         return np.asarray(self.figures[figure].mean(axis=1))
 
     def mean(self, figure: str) -> float:
         """Over users and runs."""
-        return float(self.figures[figure].mean())
+        return float(self.by_run(figure).mean())
 
     @cached_property
     def users(self) -> int:
@@ -89,6 +134,7 @@ class Methods:
     def __init__(self, outcomes: Sequence[Outcomes]) -> None:
         self.outcomes = tuple(outcomes)
         self._samples: dict[str, dict[int, Sample]] = {}
+        self._differences: dict[str, tuple[Values, ...]] = {}
 
     @cached_property
     def families(self) -> list[str | None]:
@@ -125,7 +171,14 @@ class Methods:
     def difference(self, a: int, b: int, figure: str) -> Estimate:
         """a - b, of this pair alone; their users are the same."""
         rows = self.samples(figure)
-        return difference(rows[a], rows[b])
+        if not self.same_users:
+            return difference(rows[a], rows[b])
+        if figure not in self._differences:
+            self._differences[figure] = differences([*rows.values()])
+        at = [*rows].index(a), [*rows].index(b)
+        value, users, df, runs, runs_df = (float(part[at]) for part in self._differences[figure])
+        covered = rows[a].covers_runs and rows[b].covers_runs
+        return Estimate(value, users, df, runs, runs_df, covered)
 
     def pairs(self, figure: str) -> dict[tuple[int, int], Difference]:
         """(i, j) -> method i minus method j, p and intervals for all pairs together; those with a
@@ -136,11 +189,15 @@ class Methods:
         rows = self.samples(figure)
         known = [n for n, row in rows.items() if row.covers_runs]
         p, half = family_wise([rows[n] for n in known])
+        alone = all_pairs([*rows.values()])
         found = {
-            (i, j): Difference.of(difference(rows[i], rows[j]))
-            for i in rows
-            for j in rows
-            if i != j and not (rows[i].covers_runs and rows[j].covers_runs)
+            (i, j): Difference(
+                *(float(part[a, b]) for part in (alone.difference, alone.low, alone.high, alone.p)),
+                covers_runs=False,
+            )
+            for a, i in enumerate(rows)
+            for b, j in enumerate(rows)
+            if i != j and not alone.covers_runs[a, b]
         }
         for a, i in enumerate(known):
             for b, j in enumerate(known):

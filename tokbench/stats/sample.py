@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Sample:
     runs: int = 0  # independent ones among them; 0: another run would give the same
     variance: RunVariance = RunVariance()  # pooled over its family
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """The row's figure."""
         return float(self.users.mean())
@@ -90,7 +91,7 @@ class Sample:
         """The part of `of_runs` that the variance over users holds too: f / S."""
         return self.variance.flips / self.cells if self.runs else 0.0
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """The mean with its variance. For figures between 0 and 1 see `interval`."""
         variance, df = _spread(self.users)
@@ -180,7 +181,8 @@ def _spread(users: Values) -> tuple[float, float]:
     if len(users) < 2 or np.ptp(users) < ROUNDING:
         return 0.0, KNOWN
     centred = users - users.mean()
-    second, fourth = np.mean(centred**2), np.mean(centred**4)
+    squares = centred**2
+    second, fourth = squares.mean(), (squares**2).mean()
     df = users_df(second, fourth, len(users))
     return float(second / (len(users) - 1)), float(df)
 
