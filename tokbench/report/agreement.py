@@ -62,11 +62,12 @@ def verdicts(board: Board) -> Iterator[tuple[Row, Row, int, int]]:
 def _line(board: Board) -> tuple[Entry, ...]:
     rows = rows_with_bits(board)
     recall, bits = ([board.sample(row, figure) for row in rows] for figure in (HEADLINE, BITS))
-    rho, (low, high) = rank_agreement(recall, bits)
+    rho, bounds = rank_agreement(recall, bits)
+    low, high = sorted(0.0 - bound for bound in bounds)
     kinds = Counter(_kind(*signs) for _, _, *signs in verdicts(board))
     masses = [mass for row in rows if (mass := valid_mass(row)) is not None]
     return (
-        board.title.dataset, len(rows), -rho, (-high, -low), len(rows) * (len(rows) - 1) // 2,
+        board.title.dataset, len(rows), 0.0 - rho, (low, high), len(rows) * (len(rows) - 1) // 2,
         kinds["recall"], kinds["bits"], kinds["alike"], kinds["opposed"],
         _range(masses, ".3f"), _range([-math.log2(mass) for mass in masses], ".2f"),
     )  # fmt: skip
