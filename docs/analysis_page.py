@@ -176,7 +176,7 @@ class Page:
             ]
             yield (
                 f"Between runs of one {family} row, Recall@10 has a standard deviation of "
-                f"{one.sd:.4f} ({one.df} degrees of freedom); {one.net_sd:.4f} is the run's own, "
+                f"{one.sd:.4f} ({one.df:g} degrees of freedom); {one.net_sd:.4f} is the run's own, "
                 "the rest each user's chance, which more users average out. Other users give a "
                 f"row's mean a standard error of {np.mean(users):.4f}."
             )

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.resolution`: what a core-hour can tell apart, from records, into results.md.
+"""`python -m benchmarks.resolution`: what a core-hour can tell apart, into results.md.
 
-    python -m benchmarks.resolution             the records under results/
-    python -m benchmarks.resolution FOLDER      others; the tables are printed only
+python -m benchmarks.resolution             the records under results/
+python -m benchmarks.resolution FOLDER      others; the tables are printed only
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ stand behind it (two, of one row of rq-transformer) the figures are rough. Bits 
 zero, so across figures the last column of the first table compares: the smallest difference as a
 share of the distance from the rows' mean to random codes.
 """
-LEVERS = """Each line changes one thing. "before": the statistics that were replaced, which added s^2
-of all trained rows to the users' variance. In brackets: a share of the rows' mean, and where the
-figure changes of the distance to random codes ("of the gap"). Averaged weights, several evaluations of one training
-and larger sets of users have no records here; what more users would give is in the first table's
-parts: `tokbench power --wished 3%`.
+LEVERS = """Each line changes one thing. "before": the statistics that were replaced, which added
+s^2 of all trained rows to the users' variance. In brackets: a share of the rows' mean, and where
+the figure changes of the distance to random codes ("of the gap"). Averaged weights and several
+evaluations of one training have no records here; what more users would give says `tokbench power`.
 """
 
 
@@ -52,7 +51,9 @@ def main() -> None:
 def page(results: ResultSet) -> str:
     """The whole text."""
     found = [*resolutions(results.boards)]
-    tables = markdown([by_kind(found), Table("Lever by lever", LEVER_COLUMNS, tuple(levers(found)))])
+    tables = markdown(
+        [by_kind(found), Table("Lever by lever", LEVER_COLUMNS, tuple(levers(found)))]
+    )
     return f"{HEAD}\n{tables}\n{LEVERS}"
 
 
@@ -62,7 +63,8 @@ def by_kind(found: Sequence[Resolution]) -> Table:
         Column("dataset"), Column("generator"), Column("policy"), Column("rows", "count"),
         Column("users", "count"), Column("figure"), Column("mean", "figure"),
         Column("core-minutes a run", "figure"), Column("runs in an hour", "count"),
-        Column("3 runs"), Column("a core-hour"), Column("ten core-hours"), Column("runs without end"),
+        Column("3 runs"), Column("a core-hour"), Column("ten core-hours"),
+        Column("runs without end"),
         Column("a core-hour, share of the gap to random codes"),
     )  # fmt: skip
     lines = []

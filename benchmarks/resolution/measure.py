@@ -56,7 +56,9 @@ class Resolution:
     def seen(self, runs: int, users: float | None = None) -> float:
         """The difference found four times in five with so many runs of both rows; infinite with
         one, where nothing is claimed."""
-        return detectable(self.parts, runs=runs, users=users or self.users, rows=len(self.kind.rows))
+        return detectable(
+            self.parts, runs=runs, users=users or self.users, rows=len(self.kind.rows)
+        )
 
     def runs_in(self, hours: float) -> int:
         """Whole runs of a row in so many core-hours."""
@@ -110,11 +112,16 @@ def resolutions(boards: Sequence[Board]) -> Iterator[Resolution]:
 def _resolution(kind: Kind, figure: str, methods: Methods) -> Resolution:
     rows = [*methods.samples(figure).values()]
     mean = fmean(row.mean for row in rows)
-    random = [row.values[figure] for row in kind.board.rows
-              if row.method == ("random", kind.policy, kind.generator) and figure in row.values]
+    random = [
+        row.values[figure]
+        for row in kind.board.rows
+        if row.method == ("random", kind.policy, kind.generator) and figure in row.values
+    ]
     trained = [
         one.figures[figure]
-        for one, family in zip(kind.board.methods.outcomes, kind.board.methods.families, strict=True)
+        for one, family in zip(
+            kind.board.methods.outcomes, kind.board.methods.families, strict=True
+        )
         if family is not None and figure in one.figures
     ]
     squares = [len(one) * one.mean(axis=1).var() for one in trained if len(one) > 1]

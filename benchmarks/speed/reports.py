@@ -22,8 +22,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.harness import Row
-from tokbench.schema.record import Outcome, Packed, Record, pack_placement, read_records
-from tokbench.schema.record import Figure, write_record
+from tokbench.schema.record import (
+    Figure,
+    Outcome,
+    Packed,
+    Record,
+    pack_placement,
+    read_records,
+    write_record,
+)
 from tokbench.scoring.metrics import CUTOFFS, TIES, ndcg, recall
 from tokbench.types import Placement, SemanticIds
 
@@ -53,7 +60,7 @@ def measure(quick: bool) -> list[Row]:
 def timed(work: str, size: int, results: Path, limit: float) -> Row:
     """One command on a folder of records, in a fresh process."""
     print(f"reports: {work}", file=sys.stderr, flush=True)
-    *words, = work.format(out=results.parent / "site").split()
+    (*words,) = work.format(out=results.parent / "site").split()
     place = 2 if words[0] == "report" and len(words) > 1 else 1
     words.insert(place, str(results))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -64,8 +71,9 @@ def timed(work: str, size: int, results: Path, limit: float) -> Row:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     ratio = limit / wall
-    return Row(f"tokbench {work.partition(' --')[0]}, {size:,} records", f"{limit:g} s", "s", wall,
-               limit, ratio, ratio, ratio, 1.0, note=f"{processor:.1f} s of a processor")  # fmt: skip
+    title = f"tokbench {work.partition(' --')[0]}, {size:,} records"
+    note = f"{processor:.1f} s of a processor"
+    return Row(title, f"{limit:g} s", "s", wall, limit, *(ratio,) * 3, 1.0, note=note)
 
 
 def synthetic(size: int) -> Iterator[Record]:

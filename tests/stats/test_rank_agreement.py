@@ -23,7 +23,8 @@ def test_rows_without_errors_have_a_point() -> None:
     """Every user alike, so nothing varies over users; and more errors, wider."""
     a = [Sample(np.full(50, level)) for level in (0.1, 0.2, 0.3, 0.4)]
     b = [Sample(np.full(50, level)) for level in (9.0, 7.0, 8.0, 6.0)]
-    assert rank_agreement(a, b) == (pytest.approx(-0.8), (pytest.approx(-0.8),) * 2)
+    rho, bounds = rank_agreement(a, b)
+    assert [rho, *bounds] == pytest.approx([-0.8] * 3)
     noisy = [Sample(row.users + RNG.normal(0, 6.0, 50)) for row in b]
     rho, (low, high) = rank_agreement(a, noisy)
     assert low <= rho <= high

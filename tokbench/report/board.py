@@ -128,8 +128,8 @@ def runs_words(board: Board) -> str:
     known = board.methods.variances(HEADLINE)
     if known:
         sds = "; ".join(
-            f"{family} {one.sd:.4f}, of which the run's own {one.net_sd:.4f} ({one.df} degrees of "
-            "freedom)"
+            f"{family} {one.sd:.4f}, of which the run's own {one.net_sd:.4f} ({one.df:g} degrees "
+            "of freedom)"
             for family, one in sorted(known.items())
         )
         said = f"Standard deviation of Recall@10 from one training run to the next: {sds}."

@@ -214,7 +214,8 @@ def _pair(a: str, b: str, board: Board) -> tuple[Row, Row, str]:
     runs = _common_runs(first, second)
     said = (
         f"Of {len(alike)} pairs of {a} and {b} on this board, under one policy and generator each, "
-        f"this one has the most runs in common ({runs}); name another as tokenizer/policy/generator."
+        f"this one has the most runs in common ({runs}); name another as "
+        "tokenizer/policy/generator."
     )
     return first, second, said if len(alike) > 1 else ""
 

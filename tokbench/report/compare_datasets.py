@@ -14,7 +14,6 @@ from tokbench.report.rows import USERS_ONLY, Row
 from tokbench.report.tables import Column, Entry, Table
 from tokbench.stats.estimate import mean
 
-
 SEEN = "seen: the true difference that such a test finds four times in five."
 IN_BITS = "bits: difference in bits per item, fewer are better."
 

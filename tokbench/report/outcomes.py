@@ -82,7 +82,8 @@ class PerUser(Mapping[str, Values]):
         if figure not in self._hits:
             return np.asarray(self[figure].mean(axis=1))
         runs, users = self._shape
-        return np.bincount(self._hit[0], self._hits[figure], minlength=runs) / users
+        sums: Values = np.bincount(self._hit[0], self._hits[figure], minlength=runs)
+        return sums / users
 
 
 def family_of(spec: RunSpec) -> str | None:
@@ -91,6 +92,13 @@ def family_of(spec: RunSpec) -> str | None:
     if not trained(tokenizer, spec.generator.name):
         return None
     return tokenizer if tokenizer in (BASELINE_TOKENIZER, "random") else "semantic"
+
+
+def twins(specs: Sequence[RunSpec]) -> list[int]:
+    """Of how many rows, itself included, the runs of each are all but the same: `random` and
+    `random:unique` share 99 % of their tuples at a seed, under one policy and generator."""
+    kinds = [(spec.tokenizer.name, spec.collision_policy, spec.generator.label) for spec in specs]
+    return [kinds.count(kind) if kind[0] == "random" else 1 for kind in kinds]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +161,8 @@ class Methods:
             some = [self.outcomes[n] for n in have]
             families = [self.families[n] for n in have]
             runs = [independent_runs([spec.seed_pair for spec in one.specs]) for one in some]
-            made = samples([one.figures[figure] for one in some], families, runs)
+            alike = twins([one.specs[0] for one in some])
+            made = samples([one.figures[figure] for one in some], families, runs, alike)
             self._samples[figure] = dict(zip(have, made, strict=True))
         return self._samples[figure]
 
@@ -192,13 +201,13 @@ class Methods:
         alone = all_pairs([*rows.values()])
         found = {
             (i, j): Difference(
-                *(float(part[a, b]) for part in (alone.difference, alone.low, alone.high, alone.p)),
-                covers_runs=False,
+                float(alone.difference[a, b]), float(alone.low[a, b]), float(alone.high[a, b]),
+                float(alone.p[a, b]), covers_runs=False,
             )
             for a, i in enumerate(rows)
             for b, j in enumerate(rows)
             if i != j and not alone.covers_runs[a, b]
-        }
+        }  # fmt: skip
         for a, i in enumerate(known):
             for b, j in enumerate(known):
                 if i != j:

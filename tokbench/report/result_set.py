@@ -23,7 +23,6 @@ from tokbench.stats.estimate import Estimate
 from tokbench.stats.groups import group_letters
 from tokbench.stats.sample import Sample
 
-
 DIGITS = 12  # beyond which equal rows differ by rounding
 
 

@@ -33,9 +33,10 @@ NOTE = (
     "head: the fewest most popular items that have at least 20 % of the training interactions; "
     "tail: the most least popular ones that have at most 20 %; middle: between (arXiv 2103.06364); "
     "items with equally many stay together. cold: no training interaction (also in the tail). "
-    "short: at most the median length. collides: another item has the target's tuple. same "
-    "day: the target is of the UTC day of the history's last item; next day or later: it is not. [low, high]: 95 % interval over the slice's "
-    "users, seeds averaged; what another training run would give is not in it."
+    "short: at most the median length. collides: another item has the target's tuple. same day: "
+    "the target is of the UTC day of the history's last item; next day or later: it is not. "
+    "[low, high]: 95 % interval over the slice's users, seeds averaged; what another training run "
+    "would give is not in it."
 )
 
 

@@ -58,7 +58,9 @@ class Packed(_Closed):
     def array(self) -> NDArray[np.int64]:
         """Unpack. Raises RecordError when the data are damaged."""
         try:
-            flat = np.frombuffer(zlib.decompress(binascii.a2b_base64(self.data, strict_mode=True)), "<i4")
+            flat = np.frombuffer(
+                zlib.decompress(binascii.a2b_base64(self.data, strict_mode=True)), "<i4"
+            )
             return flat.reshape(self.shape).astype(np.int64)
         except (zlib.error, binascii.Error, ValueError) as error:
             raise RecordError(f"a packed array cannot be read: {error}") from error
