@@ -82,8 +82,8 @@ class PerUser(Mapping[str, Values]):
         if figure not in self._hits:
             return np.asarray(self[figure].mean(axis=1))
         runs, users = self._shape
-        sums: Values = np.bincount(self._hit[0], self._hits[figure], minlength=runs)
-        return sums / users
+        sums = np.bincount(self._hit[0], self._hits[figure], minlength=runs)
+        return np.asarray(sums / users, dtype=np.float64)
 
 
 def family_of(spec: RunSpec) -> str | None:
