@@ -15,7 +15,7 @@ from shlex import quote
 import numpy as np
 from scipy.stats import spearmanr
 
-from tokbench.report import intrinsic
+from tokbench.report import agreement, intrinsic
 from tokbench.report.compare import Comparison, compare_rows
 from tokbench.report.compare_datasets import compare_datasets
 from tokbench.report.compare_datasets import tables as comparison_tables
@@ -176,7 +176,7 @@ class Page:
             ]
             yield (
                 f"Between runs of one {family} row, Recall@10 has a standard deviation of "
-                f"{one.sd:.4f} ({one.df} degrees of freedom); {one.net_sd:.4f} is the run's own, "
+                f"{one.sd:.4f} ({one.df:g} degrees of freedom); {one.net_sd:.4f} is the run's own, "
                 "the rest each user's chance, which more users average out. Other users give a "
                 f"row's mean a standard error of {np.mean(users):.4f}."
             )
@@ -275,6 +275,15 @@ def question(results: ResultSet) -> Iterator[str]:
         yield "`tokbench compare cost rqvae`\n"
 
 
+def bits(results: ResultSet) -> Iterator[str]:
+    """How well bits per item order rows, and where not."""
+    found = agreement.tables(results)
+    if found:
+        yield "## Do bits per item order rows as Recall@10 does?\n"
+        yield markdown(found)
+        yield "`tokbench report agreement`\n"
+
+
 def pages(results: ResultSet) -> list[Page]:
     """One per board that has rows."""
     return [Page(board) for board in results.boards if board.rows]
@@ -291,6 +300,7 @@ def page(results: ResultSet) -> str:
         "",
     ]
     lines += question(results)
+    lines += bits(results)
     for one in pages(results):
         lines += one.lines()
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokbench.report.board import page
-from tokbench.report.outcomes import FIGURES, per_user
+from tokbench.report.outcomes import FIGURES, PerUser
 from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import read_record
 from tokbench.verify.verify import verify, verify_file
@@ -27,7 +27,7 @@ def test_a_committed_record_follows_from_its_own_data(path: Path) -> None:
     assert record.provenance.public, "rows of unpublished plugins do not belong here"
     if record.outcome is None:
         return
-    found = per_user(record)  # the board's own arithmetic, beside verify's
+    found = PerUser([record])  # the board's own arithmetic, beside verify's
     for name in FIGURES:
         assert record.outcome.figures[name].value == pytest.approx(found[name].mean(), abs=1e-12)
 

@@ -66,3 +66,13 @@ def test_one_dataset_can_be_asked_for(results: str, capsys: pytest.CaptureFixtur
     assert table["table"].startswith("other · ")
     assert main(["report", "costs", results, "-d", "nowhere"]) == 1
     assert f"no records under {results}/ for nowhere" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_said_plainly(
+    results: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "foo", "bar"]) != 0
+    said = capsys.readouterr().err
+    assert "there is no report and no folder called 'foo' or 'bar'; reports are board, " in said
+    assert main(["report", "slises", results]) != 0
+    assert "did you mean `tokbench report slices`?" in capsys.readouterr().err

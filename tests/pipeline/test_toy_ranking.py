@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tokbench
-from tokbench.report.outcomes import per_user
+from tokbench.report.outcomes import PerUser
 
 SEMANTIC = ("rqvae", "cost", "cost:with-reconstruction", "hierarchical-kmeans")
 SEEDS = (0, 1)
@@ -35,7 +35,7 @@ def recall(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Users]:
     assert [record.error for record in records] == [None] * len(records)
     users: dict[str, list[Users]] = {}
     for record in records:
-        users.setdefault(record.spec.tokenizer.label, []).append(per_user(record)["recall@10"])
+        users.setdefault(record.spec.tokenizer.label, []).append(PerUser([record])["recall@10"][0])
     return {label: np.mean(seeds, axis=0) for label, seeds in users.items()}
 
 

@@ -11,7 +11,7 @@ from tests.components import registry_of
 from tests.pipeline.test_grid import tiny_request
 from tests.report.points import made_outcomes
 from tokbench.pipeline.resolve import resolve
-from tokbench.report.outcomes import COLUMNS, HEADLINE, Methods, Outcomes, family_of
+from tokbench.report.outcomes import COLUMNS, HEADLINE, Methods, Outcomes, family_of, twins
 from tokbench.schema.run_spec import RunSpec
 from tokbench.stats.estimate import Values
 from tokbench.stats.family_wise import adjusted
@@ -83,3 +83,19 @@ def test_any_figure_that_runs_keep_for_users_has_its_statistics(spec: RunSpec) -
     low, high = methods.interval(1, "bits")
     assert 1 < low < bits.mean() < high
     assert (low, high) == methods.samples("bits")[1].estimate.interval()
+
+
+def test_random_codes_with_and_without_collisions_are_twins(spec: RunSpec) -> None:
+    def one(name: str, label: str, policy: str = "none") -> RunSpec:
+        tokenizer = spec.tokenizer.model_copy(update={"name": name, "label": label})
+        return spec.model_copy(update={"tokenizer": tokenizer, "collision_policy": policy})
+
+    rows = [one("random", "random"), one("random", "random:unique"), one("cost", "cost"),
+            one("cost", "cost:tuned"), one("random", "random", "extra-token")]  # fmt: skip
+    assert twins(rows) == [2, 2, 1, 1, 1]
+    seeds = [row.model_copy(update={"generator_seed": n, "tokenizer_seed": n})
+             for row in rows[:1] for n in range(3)]  # fmt: skip
+    methods = Methods([
+        Outcomes(dict.fromkeys(COLUMNS, hits(0.1, 3)), tuple(seeds)) for _ in range(2)
+    ])  # fmt: skip
+    assert methods.variances(HEADLINE)["random"].df == 2

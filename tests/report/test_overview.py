@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from tests.pipeline.test_grid import run_tiny
 from tests.report.site.pages import Page
+from tests.report.test_board import with_hits
 from tokbench.cli import main
 from tokbench.report.board import tables as board_tables
 from tokbench.report.overview import common_block, overview, tables
@@ -74,6 +75,7 @@ def test_ranked_rows_and_those_of_unequal_coverage(tmp_path: Path) -> None:
                       for board, row in zip(boards.values(), rows, strict=True)])  # fmt: skip
         assert (line["mean"], line["95 %"][1]) == (whole.value, whole.interval()[1])
         assert line["95 %, win rate"][0] <= line["win rate"] <= line["95 %, win rate"][1]
+        assert line["95 %, mean rank"][0] <= line["mean rank"] <= line["95 %, mean rank"][1]
     ranks = rankdata(-np.array(means), axis=0).mean(axis=1)
     assert [line["mean rank"] for line in lines.values()] == pytest.approx(ranks)
     assert ranks.tolist() == sorted(ranks)
@@ -81,6 +83,21 @@ def test_ranked_rows_and_those_of_unequal_coverage(tmp_path: Path) -> None:
     assert rest.title == ""
     assert heads(rest)[3:] == ("datasets", "other", "third", "tiny")
     assert [value is None for value in rest.rows[0][4:]] == [False, True, False]
+
+
+def test_a_diagnostic_is_shown_and_counts_in_no_rank(tmp_path: Path) -> None:
+    """It stands first on every board, and rows rank as if it were not there."""
+    here = run_tiny(tmp_path, tokenizers=("hashed", "hashed:wide"), seeds=(0, 1))
+    told = next(one for one in here if one.spec.generator.name == "recent-popularity")
+    label = {"name": "query-time-popularity", "label": "query-time-popularity"}
+    spec = told.spec.model_copy(update={"generator": told.spec.generator.model_copy(update=label)})
+    told = with_hits(told.model_copy(update={"spec": spec, "run_id": spec.run_id}), 8)
+    without = [*here, *(elsewhere(one) for one in here)]
+    (ranked,) = tables(ResultSet(without))
+    again, rest = tables(ResultSet([*without, told, elsewhere(told)]))
+    assert again.rows == ranked.rows
+    assert [row[2] for row in rest.rows] == ["query-time-popularity"]
+    assert rest.rows[0][4:] == (1.0, 1.0)
 
 
 def test_datasets_of_one_name_are_told_apart_by_their_data(tmp_path: Path) -> None:

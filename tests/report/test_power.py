@@ -26,7 +26,7 @@ def test_the_table_is_what_stats_says_of_the_two_rows(folder: Path) -> None:
     results = ResultSet.read(folder)
     (board,) = results.boards
     a, b = (board.sample(row, "ndcg@10") for row in board.rows)
-    parts = components(a, b)
+    parts = components([a, b])
     (one,) = powers(board, "ndcg@10")
     assert (one.family, one.rows, one.runs, one.users) == ("semantic", 2, 3, 8)
     assert one.parts == parts

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipeline.test_grid import run_tiny
-from tokbench.report.outcomes import per_user
+from tokbench.report.outcomes import PerUser
 from tokbench.report.result_set import ResultSet
 from tokbench.report.slices import SLICES, popularity_bounds, slices_of, tables
 from tokbench.schema.record import Outcome, Packed, Record
@@ -55,7 +55,7 @@ def recount(outcome: Outcome) -> dict[str, list[bool]]:
             "target collides": group > 1,
             "target unique": group == 1,
             "same day": day == 1,
-            "other day": day == 0,
+            "next day or later": day == 0,
         }
         for name in SLICES:
             names[name].append(told[name])
@@ -80,7 +80,7 @@ def test_slices_against_a_recount(tmp_path: Path) -> None:
 def test_unknown_days_make_no_slice(tmp_path: Path) -> None:
     (record,) = run_tiny(tmp_path, baselines=False)
     assert record.outcome is not None
-    assert slices_of(record.outcome).keys() == set(SLICES) - {"same day", "other day"}
+    assert slices_of(record.outcome).keys() == set(SLICES) - {"same day", "next day or later"}
 
 
 def test_records_without_facts_keep_what_the_placement_tells(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_records_without_facts_keep_what_the_placement_tells(tmp_path: Path) -> 
 def test_intervals_are_those_of_the_users_of_the_slice(tmp_path: Path) -> None:
     (record,) = run_tiny(tmp_path, collision_policies=("none",), baselines=False)
     assert record.outcome is not None
-    users = per_user(record)
+    users = {name: one[0] for name, one in PerUser([record]).items()}
     (table,) = tables(ResultSet([record]))
     for row in table.rows:
         inside = slices_of(record.outcome)[str(row[0])]

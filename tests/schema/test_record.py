@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline.test_grid import run_tiny
 from tokbench.errors import RecordError
+from tokbench.schema import record as record_module
 from tokbench.schema.record import Packed, find_record, read_record, read_records, write_record
 
 
@@ -33,6 +34,18 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
     assert read_record(path) == record
     assert path.parent.name == "tiny"
     assert find_record(tmp_path / "results", record.spec) == record
+
+
+def test_both_ways_to_read_a_file_agree(tmp_path: Path) -> None:
+    """In one pass, or in steps that explain; neither takes a record without its schema."""
+    run_tiny(tmp_path, baselines=False)
+    (path,) = (tmp_path / "results").rglob("*.json")
+    assert record_module._quickly(path) == record_module._explained(path)
+    data = json.loads(path.read_text())
+    del data["record_schema"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(RecordError, match="record schema None"):
+        read_record(path)
 
 
 def test_figures_follow_from_the_stored_integers(tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ def test_a_detectable_difference_is_detected_four_times_in_five(graded: bool) ->
 
 def difference_parts(outcomes: list[np.ndarray]) -> tuple[float, float, float]:
     rows = samples(outcomes, ["x"] * len(outcomes), [len(row) for row in outcomes])
-    parts = components(rows[0], rows[1])
+    parts = components(rows[:2])
     return parts.lasting, parts.flips, parts.runs
 
 
 def test_components_add_up_to_the_variance_of_the_test() -> None:
     rng = np.random.default_rng(1)
     rows = samples(Scenario("", (Rows(3, 3, run_sd=0.02),)).draw(rng), ["x"] * 3, [3] * 3)
-    one, parts = difference(rows[0], rows[1]), components(rows[0], rows[1])
+    one, parts = difference(rows[0], rows[1]), components(rows[:2])
     assert parts.variance(3, 3000) == pytest.approx(one.users + one.runs)
     assert parts.runs == pytest.approx(2 * rows[0].variance.net_sd ** 2)
 

@@ -38,7 +38,7 @@ def test_it_is_the_two_way_analysis_of_variance() -> None:
     rest = row - row.mean(axis=1, keepdims=True) - row.mean(axis=0) + row.mean()
     ms_rest = (rest**2).sum() / (3 * 49)
     ms_run = 50 * row.mean(axis=1).var(ddof=1)
-    found = pooled([(row, 4)])
+    found = pooled([(row, 4, 1)])
     assert found.df == 3
     assert (found.total - found.flips) * 50 / 49 == pytest.approx((ms_run - ms_rest) / 50)
     assert found.sd**2 == pytest.approx(row.mean(axis=1).var(ddof=1))
@@ -47,11 +47,11 @@ def test_it_is_the_two_way_analysis_of_variance() -> None:
 
 def test_families_are_pooled_by_their_degrees_of_freedom() -> None:
     rows = [np.array([[1.0], [3.0]]), np.array([[5.0], [5.0], [8.0]]), np.array([[100.0]])]
-    found = pooled([(row, len(row)) for row in rows])
+    found = pooled([(row, len(row), 1) for row in rows])
     assert found.total == pytest.approx((2.0 + 6.0) / 3)
     assert found.df == 3
-    assert pooled([(rows[2], 1)]) == RunVariance()
-    assert pooled([(np.array([[0.1 + 0.2], [0.3]]), 2)]).total == 0.0, "rounding"
+    assert pooled([(rows[2], 1, 1)]) == RunVariance()
+    assert pooled([(np.array([[0.1 + 0.2], [0.3]]), 2, 1)]).total == 0.0, "rounding"
     a, b, single, alone, counts = samples(
         [*rows, np.array([[4.0]]), np.array([[4.0]])], ["x", "x", "x", "y", None], [2, 3, 1, 1, 1]
     )
@@ -111,3 +111,15 @@ def test_a_variance_seen_on_few_users_has_few_degrees_of_freedom() -> None:
     assert few.users_df == pytest.approx(8, rel=0.01)
     assert Sample(np.random.default_rng(0).normal(size=100_000)).estimate.users_df == KNOWN
     assert Sample(np.full(9, 0.25)).estimate.users == 0.0
+
+
+def test_twins_count_as_one_row() -> None:
+    """Two rows whose runs are the same say no more of runs than one does."""
+    rng = np.random.default_rng(3)
+    row, other = draw(rng, 3), draw(rng, 4)
+    (alone, beside) = samples([row, other], ["x", "x"], [3, 4])
+    twice = samples([row, row, other], ["x"] * 3, [3, 3, 4], [2, 2, 1])
+    assert twice[0].variance.df == alone.variance.df == 5
+    assert twice[0].variance.total == pytest.approx(alone.variance.total)
+    assert twice[2].variance.flips == pytest.approx(beside.variance.flips)
+    assert samples([row, row, other], ["x"] * 3, [3, 3, 4])[0].variance.df == 7

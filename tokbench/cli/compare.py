@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 CUTOFFS = (5, 10, 20, 40)
-FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
+FIGURES = [*(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS), "bits"]
 
 
 @click.command("compare", short_help="Say whether two rows are significantly different.")
@@ -26,7 +26,8 @@ FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
 def compare_command(
     a: str, b: str, dataset: str | None, board: str, figure: str, results: Path
 ) -> None:
-    """Compare rows A and B on the users they share: difference, 95 % interval, p, hits.
+    """Compare rows A and B on the users they share: difference, 95 % interval, p, hits; the same
+    in bits per item, where both have them; and the difference that would have been found.
 
     With --dataset in a sentence; without it on every dataset, in a table: of tokenizers A and B the
     rows under one collision policy and generator, and their mean over datasets.

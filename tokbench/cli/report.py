@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +45,21 @@ class _Reports(click.Group):
         """Without a report's name the board is meant: `tokbench report results --format csv`."""
         first = args[0] if args else ""
         if first not in {*self.list_commands(ctx), *ctx.help_option_names}:
+            self._look_for(list(takewhile(lambda word: not word.startswith("-"), args)), ctx)
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def _look_for(self, words: Sequence[str], ctx: click.Context) -> None:
+        """Raises UsageError where the first words are neither a report nor a folder."""
+        absent = [word for word in words if not Path(word).exists()]
+        if absent:
+            names = self.list_commands(ctx)
+            near = get_close_matches(absent[0], names, n=1)
+            said = f"did you mean `tokbench report {near[0]}`?" if near else (
+                f"reports are {', '.join(names)}, and records are in a folder, such as results"
+            )  # fmt: skip
+            words_said = " or ".join(repr(word) for word in absent)
+            raise click.UsageError(f"there is no report and no folder called {words_said}; {said}")
 
 
 @click.command("report", cls=_Reports, short_help="Print boards and other tables of records.")

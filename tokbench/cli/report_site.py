@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +37,15 @@ def site_command(
     SOURCE is a folder of records. [default: results]
     """
     from tokbench.cli.progress import progress
+    from tokbench.pipeline.context import default_cache
     from tokbench.registry.registry import build_registry
     from tokbench.report.result_set import ResultSet
     from tokbench.report.site.site import Extras, write_site
+    from tokbench.verify.remembered import Remembered
     from tokbench.verify.verify import verify
 
     results = ResultSet.read(source, datasets)
+    gc.freeze()  # records stay to the end: no search for garbage need look at them
     records = results.records
     registry = build_registry()
     titles: dict[str, tuple[str, ...]] = {}
@@ -49,7 +53,10 @@ def site_command(
         titles |= _titles(name, records, registry)
     bars = progress()
     findings: dict[str, list[str]] = {record.file_name: [] for record in records}
-    for finding in verify(source, progress=bars):
+    remembered = Remembered(default_cache() / "verified.json")
+    found = verify(source, progress=bars, remembered=remembered)
+    remembered.save()
+    for finding in found:
         name = finding.file.relative_to(source).as_posix()
         findings.setdefault(name, []).append(finding.reason)
     extras = Extras(findings, _described(registry), titles)

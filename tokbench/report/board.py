@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokbench.report.outcomes import CODE_LEVEL, COLUMNS, FIGURES, HEADLINE
+from tokbench.report.outcomes import BITS, CODE_LEVEL, COLUMNS, FIGURES, HEADLINE
 from tokbench.report.overview import overview
 from tokbench.report.paper_layout import paper_layout
 from tokbench.report.power import powers
@@ -23,6 +23,10 @@ NOTE = (
     "over users and training runs; some error on 5 % of boards). "
     "dup.: share of items without a tuple of their own before the collision policy."
 )
+BITS_NOTE = (
+    "bits: -log2 of the probability that the generator gives the target item, mean over users and "
+    "seeds; fewer are better. Only generators that are distributions have them."
+)
 AXES = ("tokenizer", "generator", "rest")  # of stats/seeds.py
 
 
@@ -31,10 +35,15 @@ def heading(figure: str) -> str:
     return figure[0].upper() + figure[figure.index("@") :]
 
 
-SCORES = (
-    *METHOD, Column("seeds", "count"), *(Column(heading(name), "figure") for name in FIGURES),
-    Column("R@10, 95 %", "interval"), Column("group"), Column("remark"),
-)  # fmt: skip
+def scores_columns(bits: bool) -> tuple[Column, ...]:
+    """Of the first table; with bits per item where some row of the board has them."""
+    return (
+        *METHOD, Column("seeds", "count"), *(Column(heading(name), "figure") for name in FIGURES),
+        *((Column(BITS, "figure"),) if bits else ()),
+        Column("R@10, 95 %", "interval"), Column("group"), Column("remark"),
+    )  # fmt: skip
+
+
 DETAILS = (
     *METHOD, Column("hits@10", "count"), Column("code-level R@10", "figure"),
     Column("R@10 by seed"), Column("dup.", "percent"), Column("validation NDCG@10", "curve"),
@@ -45,7 +54,9 @@ DETAILS = (
 def tables(results: ResultSet) -> list[Table]:
     """Two per board: the figures, and what stands behind them."""
     made = [table for board in results.boards for table in _of_board(board)]
-    return [*made[:-1], _noted(made[-1], NOTE)] if made else []
+    bits = any(BITS in row.values for board in results.boards for row in board.rows)
+    note = f"{NOTE} {BITS_NOTE}" if bits else NOTE
+    return [*made[:-1], _noted(made[-1], note)] if made else []
 
 
 def markdown_tables(results: ResultSet) -> list[Table]:
@@ -72,14 +83,15 @@ def page(results: ResultSet) -> str:
 
 
 def _of_board(board: Board) -> tuple[Table, Table]:
+    bits = any(BITS in row.values for row in board.rows)
     scores: list[tuple[Entry, ...]] = [
-        (*row.method, row.seeds, *(row.values[name] for name in FIGURES), row.intervals[HEADLINE],
-         row.group, row.remark)
+        (*row.method, row.seeds, *(row.values[name] for name in FIGURES),
+         *((row.values.get(BITS),) if bits else ()), row.intervals[HEADLINE], row.group, row.remark)
         for row in board.rows
     ]  # fmt: skip
     details = [(*row.method, *_details(row)) for row in board.rows]
     return (
-        Table(str(board.title), SCORES, tuple(scores)),
+        Table(str(board.title), scores_columns(bits), tuple(scores)),
         Table("", DETAILS, tuple(details), "\n\n".join(notes(board))),
     )
 
@@ -116,8 +128,8 @@ def runs_words(board: Board) -> str:
     known = board.methods.variances(HEADLINE)
     if known:
         sds = "; ".join(
-            f"{family} {one.sd:.4f}, of which the run's own {one.net_sd:.4f} ({one.df} degrees of "
-            "freedom)"
+            f"{family} {one.sd:.4f}, of which the run's own {one.net_sd:.4f} ({one.df:g} degrees "
+            "of freedom)"
             for family, one in sorted(known.items())
         )
         said = f"Standard deviation of Recall@10 from one training run to the next: {sds}."
@@ -151,7 +163,7 @@ def _full(board: Board) -> Table:
         *(Column(name) for name in (*shared, "run_sd", "run_df", *facts)),
         Column("validation", "curve"),
     ]
-    for name in COLUMNS:
+    for name in (*COLUMNS, BITS):
         columns += [Column(name, "figure"), Column(name, "interval"),
                     Column(f"{name}/seeds", "interval")]  # fmt: skip
     columns += [Column(f"{stage}_seconds", "figure") for stage in STAGES]
@@ -159,8 +171,8 @@ def _full(board: Board) -> Table:
     rows = [
         (*row.method, *shared.values(), of.sd if of.df else None, of.df,
          *(getattr(row, name) for name in facts), row.validation,
-         *(entry for name in COLUMNS
-           for entry in (row.values[name], row.intervals[name], row.spread.get(name))),
+         *(entry for name in (*COLUMNS, BITS)
+           for entry in (row.values.get(name), row.intervals.get(name), row.spread.get(name))),
          *(row.seconds.get(stage) for stage in STAGES), *(row.axes.get(axis) for axis in AXES))
         for row, of in zip(board.rows, variances, strict=True)
     ]  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokbench.errors import RecordError, listed
 from tokbench.report.difference import Difference
-from tokbench.report.outcomes import HEADLINE, family_of
+from tokbench.report.outcomes import BITS, HEADLINE, family_of, named
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 from tokbench.stats.estimate import LEVEL, Estimate
@@ -35,6 +35,8 @@ class Comparison:
     lacking: tuple[str, ...]  # which of the two nobody knows of what another run would change
     hits: tuple[float, float]  # users whose target is within the cutoff, expected
     better: tuple[int, int]  # users who do better with A, with B
+    bits: Comparison | None = None  # the same in bits per item, where both rows have them
+    choice: str = ""  # why these two rows of several that go by the names
 
     @property
     def difference(self) -> Difference:
@@ -49,17 +51,34 @@ class Comparison:
         return gain if self.ratio.covers_runs and np.isfinite(gain) else None
 
     def __str__(self) -> str:
-        """Two plain sentences: the figures, and the verdict."""
-        metric, _, k = self.figure.partition("@")
-        figure = {"ndcg": f"NDCG@{k}", "recall": f"Recall@{k}"}.get(metric, self.figure)
-        return (
-            f"{self.board}: {self.a} has {figure} {self.means[0]:.4f} and {self.b} "
+        """Plain sentences: the figures, the verdict, and both in bits per item."""
+        k = self.figure.partition("@")[2]
+        said = (
+            f"{self.board}: {self.a} has {named(self.figure)} {self.means[0]:.4f} and {self.b} "
             f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference} "
             f"with p = {self.difference.p:.4f} ({self.covers}), "
             f"{self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k or 10}, "
             f"{self.better[0]} users better with the first and {self.better[1]} with the second "
             f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}). {self.verdict}"
         )
+        return " ".join(filter(None, (said, self.bits.in_bits if self.bits else "", self.choice)))
+
+    @property
+    def in_bits(self) -> str:
+        """One more sentence, of a comparison in bits per item."""
+        return (
+            f"In bits per item (fewer are better): {self.means[0]:.4f} and {self.means[1]:.4f}, "
+            f"{self.difference} with p = {self.difference.p:.4f}. {self.verdict}"
+        )
+
+    @property
+    def seen(self) -> str:
+        """The difference that this test finds four times in five, in words; empty without one."""
+        found, base = self.estimate.detectable(), abs(self.means[1])
+        if found is None:
+            return ""
+        share = f" ({100 * found / base:.1f} %)" if base else ""
+        return f"{found:.4f}{share}"
 
     @property
     def verdict(self) -> str:
@@ -72,6 +91,8 @@ class Comparison:
         said = f"They are {self.difference.verdict} at the {100 * LEVEL:.0f} % level"
         if not self.difference.different and self.ruled_out is not None and self.ruled_out > 0:
             said += f"; that the first is more than {100 * self.ruled_out:.1f} % above is ruled out"
+        if self.seen:
+            said += f"; a true difference of {self.seen} is found four times in five"
         return f"{said}."
 
     @property
@@ -96,8 +117,9 @@ def compare(
 ) -> Comparison:
     """Compare rows `a` and `b` of a board of `dataset`.
 
-    A row is named by its tokenizer, or by tokenizer/policy/generator where that says too little; a
-    baseline by its generator.
+    A row is named by its tokenizer, or by tokenizer/policy/generator; a baseline by its generator.
+    Of several pairs of rows of these names under one policy and generator, that with the most runs
+    in common is taken, and `choice` says so.
     `board` is a part of a board's title, needed where several boards have both rows. Raises
     RecordError for a dataset, board or row that is not there, or for a name that fits several.
     """
@@ -113,10 +135,10 @@ def compare(
     if len(shared) > 1:
         raise RecordError(f"{len(shared)} boards have both rows; name one with --board: "
                           f"{_titles(shared)}")  # fmt: skip
-    pair = _only(a, shared[0]), _only(b, shared[0])
-    if pair[0] is pair[1]:
-        raise RecordError(f"{a!r} and {b!r} name the same row, {pair[0].name}")
-    return compare_rows(shared[0], *pair, figure=figure)
+    first, second, choice = _pair(a, b, shared[0])
+    if first is second:
+        raise RecordError(f"{a!r} and {b!r} name the same row, {first.name}")
+    return replace(compare_rows(shared[0], first, second, figure=figure), choice=choice)
 
 
 def compare_rows(board: Board, a: Row, b: Row, *, figure: str = HEADLINE) -> Comparison:
@@ -132,7 +154,7 @@ def compare_rows(board: Board, a: Row, b: Row, *, figure: str = HEADLINE) -> Com
             raise RecordError(f"{a.name!r} against {b.name!r}: {row.name!r} has no {figure}; it "
                               f"has: {listed(sorted(one.figures))}")  # fmt: skip
     first, second = (one.column(figure) for one in outcomes)
-    d = first - second
+    d = first - second if figure != BITS else second - first  # above 0: better with the first
     hits = [one.column(f"recall@{figure.partition('@')[2] or 10}") for one in outcomes]
     samples = [board.sample(row, figure) for row in (a, b)]
     families = [family_of(one.specs[0]) for one in outcomes]
@@ -152,6 +174,8 @@ def compare_rows(board: Board, a: Row, b: Row, *, figure: str = HEADLINE) -> Com
                       if not sample.covers_runs),
         hits=(float(hits[0].sum()), float(hits[1].sum())),
         better=(int(np.sum(d > ROUNDING)), int(np.sum(d < -ROUNDING))),
+        bits=compare_rows(board, a, b, figure=BITS)
+        if figure != BITS and all(BITS in one.figures for one in outcomes) else None,
     )  # fmt: skip
 
 
@@ -178,6 +202,27 @@ def matches(name: str, board: Board) -> list[Row]:
 def _names(row: Row) -> set[str]:
     """Tokenizer and whole name; a baseline goes by its generator's name too."""
     return {row.tokenizer, row.name} | ({row.generator} if row.is_baseline else set())
+
+
+def _pair(a: str, b: str, board: Board) -> tuple[Row, Row, str]:
+    """The rows meant, and why these where there are others under one policy and generator."""
+    alike = [(x, y) for x in matches(a, board) for y in matches(b, board)
+             if x is not y and x.method[1:] == y.method[1:]]  # fmt: skip
+    if not alike:
+        return _only(a, board), _only(b, board), ""
+    first, second = max(alike, key=lambda pair: (_common_runs(*pair), pair[0].seeds))
+    runs = _common_runs(first, second)
+    said = (
+        f"Of {len(alike)} pairs of {a} and {b} on this board, under one policy and generator each, "
+        f"this one has the most runs in common ({runs}); name another as "
+        "tokenizer/policy/generator."
+    )
+    return first, second, said if len(alike) > 1 else ""
+
+
+def _common_runs(a: Row, b: Row) -> int:
+    """Runs of a that b has with the same seeds."""
+    return len({run.spec.seed_pair for run in a.runs} & {run.spec.seed_pair for run in b.runs})
 
 
 def _only(name: str, board: Board) -> Row:

@@ -14,6 +14,9 @@ from tokbench.report.rows import USERS_ONLY, Row
 from tokbench.report.tables import Column, Entry, Table
 from tokbench.stats.estimate import mean
 
+SEEN = "seen: the true difference that such a test finds four times in five."
+IN_BITS = "bits: difference in bits per item, fewer are better."
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -106,10 +109,24 @@ def _table(setting: str, pairs: Sequence[Pair]) -> Table:
         Column("dataset"), Column("policy"), Column("generator"), Column("users", "count"),
         Column("runs"), *(Column(name, "figure") for name in names),
         Column("difference", "difference"), Column("95 %", "interval"), Column("relative"),
-        Column("gain ruled out"), Column("p", "figure"), Column("remark"),
+        Column("gain ruled out"), Column("p", "figure"), Column("seen"), Column("remark"),
     )  # fmt: skip
     title = f"{names[0]} against {names[1]} · {pairs[0].found.figure} · {setting}"
-    return Table(title, columns, tuple(map(_entries, pairs)), verdict(pairs))
+    bits = any(pair.found.bits for pair in pairs)
+    if bits:
+        columns += (Column("bits", "difference"), Column("95 %, bits", "interval"),
+                    Column("seen, bits"))  # fmt: skip
+    rows = (_entries(pair) + (_bits(pair) if bits else ()) for pair in pairs)
+    said = verdict(pairs) + (f" {SEEN} {IN_BITS}" if bits else f" {SEEN}")
+    return Table(title, columns, tuple(rows), said)
+
+
+def _bits(pair: Pair) -> tuple[Entry, ...]:
+    """Difference in bits per item, its interval, and what would have been found."""
+    found = pair.found.bits
+    if found is None:
+        return None, None, ""
+    return found.difference.mean, found.difference.interval, found.seen
 
 
 def _entries(pair: Pair) -> tuple[Entry, ...]:
@@ -127,5 +144,6 @@ def _entries(pair: Pair) -> tuple[Entry, ...]:
         f"{100 * difference.mean / base:+.1f} %" if base else "",
         "" if found.ruled_out is None else f"> {100 * found.ruled_out:.1f} %",
         difference.p,
+        found.seen,
         "" if difference.covers_runs else USERS_ONLY,
     )

@@ -16,19 +16,20 @@ from tokbench.stats.pairs import covariance
 from tokbench.stats.standings import standings
 
 RANKED = (*METHOD, Column("win rate", "figure"), Column("95 %, win rate", "interval"),
-          Column("mean rank", "figure"), Column("mean", "figure"),
+          Column("mean rank", "figure"), Column("95 %, mean rank", "interval"),
+          Column("mean", "figure"),
           Column("95 %", "interval"))  # fmt: skip
 NOTE = (
     "Recall@10 over items, seeds averaged. Ranked are rows on common datasets only: of all sets of "
     "datasets that several rows have in common, the one with the most figures in it. mean: over "
     "these datasets, its 95 % interval over users and training runs. win rate: share of the other "
-    "ranked rows that a row is above; mean rank: 1 is the best; the interval of the win rate draws "
+    "ranked rows that a row is above; mean rank (Borda): 1 is the best; their intervals draw "
     "datasets, users and training runs again. Where a row is marked users only on its board, its "
     "training runs are in none of the intervals."
 )
 REST = (
-    "Not ranked, by name: rows on two datasets or more without all of the common ones. An "
-    "empty cell: not run."
+    "Not ranked, by name: rows on two datasets or more without all of the common ones, and "
+    "diagnostics, which are told what no method is told. An empty cell: not run."
 )
 
 
@@ -65,8 +66,10 @@ def _tables(title: str, boards: Sequence[Board]) -> Iterator[Table]:
             found.setdefault(row.method, {})[n] = row
     shown = {method: rows for method, rows in found.items() if len(rows) > 1}
     paired = {n for n, board in enumerate(boards) if board.methods.same_users}
-    block = common_block({method: paired & rows.keys() for method, rows in shown.items()})
-    ranked = [method for method in shown if block and block <= shown[method].keys()]
+    fair = {method: paired & rows.keys() for method, rows in shown.items()
+            if not any(row.is_diagnostic for row in rows.values())}  # fmt: skip
+    block = common_block(fair)
+    ranked = [method for method in fair if block and block <= shown[method].keys()]
     heads = _heads(boards)
     if ranked:
         columns = (*RANKED, *(Column(heads[n], "figure") for n in sorted(block)))
@@ -118,9 +121,12 @@ def _ranked(methods: Sequence[Method], boards: Sequence[Board]) -> Iterator[tupl
     for n in sorted(range(len(methods)), key=lambda n: (found.mean_rank[n], methods[n])):
         whole = mean([rows[n].estimate for rows in samples])
         low, high = whole.interval()
-        wins = (float(found.win_interval[n, 0]), float(found.win_interval[n, 1]))
-        yield (*methods[n], float(found.win_rate[n]), wins, float(found.mean_rank[n]), whole.value,
-               (max(0.0, low), high), *(row[n] for row in figures))  # fmt: skip
+        wins, ranks = (
+            (float(interval[n, 0]), float(interval[n, 1]))
+            for interval in (found.win_interval, found.rank_interval)
+        )
+        yield (*methods[n], float(found.win_rate[n]), wins, float(found.mean_rank[n]), ranks,
+               whole.value, (max(0.0, low), high), *(row[n] for row in figures))  # fmt: skip
 
 
 def _heads(boards: Sequence[Board]) -> list[str]:

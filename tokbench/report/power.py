@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean
 
 from tokbench.report.outcomes import HEADLINE
@@ -58,13 +57,11 @@ def powers(board: Board, figure: str) -> Iterator[FamilyPower]:
             for n, row in board.methods.samples(figure).items()
             if board.methods.families[n] == family and row.runs > 1
         ]
-        pairs = [components(a, b) for a, b in combinations(rows, 2)]
-        if pairs:
-            parts = Components(*(fmean(getattr(one, name) for one in pairs)
-                                 for name in ("lasting", "flips", "runs")))  # fmt: skip
+        if len(rows) > 1:
             runs = Counter(row.runs for row in rows).most_common(1)[0][0]
             mean = fmean(row.mean for row in rows)
-            yield FamilyPower(family, parts, len(rows), runs, len(rows[0].users), mean)
+            users = len(rows[0].users)
+            yield FamilyPower(family, components(rows), len(rows), runs, users, mean)
 
 
 def tables(results: ResultSet, *, figure: str = HEADLINE, wished: float = 0.03) -> list[Table]:

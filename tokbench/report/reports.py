@@ -24,6 +24,8 @@ REPORTS = {  # name of the report and its module -> (what it shows, what records
                   "it.", "a run of this version over codes other than item-id"),
     "decoding": ("At which level beams lose the target, and what an exhaustive search would find.",
                  "a run of this version"),
+    "agreement": ("Whether bits per item order rows as Recall@10 does, and what constrained "
+                  "decoding adds.", "three rows of one board whose generators are distributions"),
     "costs": ("Seconds, users/s, memory, parameters and tokens of every row.", "a completed run"),
     "paper": ("Our figures beside those that papers print.",
               "leave-one-out records of a dataset in published.toml, such as mind or beauty"),

@@ -24,6 +24,8 @@ from tokbench.stats.estimate import Estimate
 from tokbench.stats.groups import group_letters
 from tokbench.stats.sample import Sample
 
+DIGITS = 12  # beyond which equal rows differ by rounding
+
 
 @dataclass(frozen=True)
 class Title:
@@ -149,7 +151,8 @@ def _board(records: Sequence[Record]) -> Board:
             methods.setdefault(method_of(record), []).append(record)
     runs = {method: _of_latest_code(group) for method, group in methods.items()}
     outcomes = {method: Outcomes.of(group) for method, group in runs.items()}
-    order = sorted(outcomes, key=lambda method: (-outcomes[method].mean(HEADLINE), method))
+    means = {method: round(one.mean(HEADLINE), DIGITS) for method, one in outcomes.items()}
+    order = sorted(outcomes, key=lambda method: (-means[method], method))
     made = Methods([outcomes[method] for method in order])
     rows = [make_row(runs[method], made, n) for n, method in enumerate(order)]
     groups = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tokbench.report.outcomes import per_query
+from tokbench.report.outcomes import PerQuery
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 from tokbench.report.tables import METHOD, Column, Table
@@ -22,9 +22,10 @@ from tokbench.types import Ints
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
+LATER = "next day or later"
 SLICES = (
     *("all", "head target", "middle target", "tail target", "cold target", "short history"),
-    *("long history", "target collides", "target unique", "same day", "other day"),
+    *("long history", "target collides", "target unique", "same day", LATER),
 )
 SHOWN = ("recall@10", "ndcg@10")
 SHARE = 0.2
@@ -32,9 +33,10 @@ NOTE = (
     "head: the fewest most popular items that have at least 20 % of the training interactions; "
     "tail: the most least popular ones that have at most 20 %; middle: between (arXiv 2103.06364); "
     "items with equally many stay together. cold: no training interaction (also in the tail). "
-    "short: at most the median length. collides: another item has the target's tuple. day: is the "
-    "target of the UTC day of the history's last item? [low, high]: 95 % interval over the slice's "
-    "users, seeds averaged; what another training run would give is not in it."
+    "short: at most the median length. collides: another item has the target's tuple. same day: "
+    "the target is of the UTC day of the history's last item; next day or later: it is not. "
+    "[low, high]: 95 % interval over the slice's users, seeds averaged; what another training run "
+    "would give is not in it."
 )
 
 
@@ -65,7 +67,7 @@ def slices_of(outcome: Outcome) -> dict[str, Mask]:
         "long history": length > np.median(length),
     }
     if (day >= 0).any():
-        found |= {"same day": day == 1, "other day": day == 0}
+        found |= {"same day": day == 1, LATER: day == 0}
     return found
 
 
@@ -119,8 +121,8 @@ def outcomes_by_slice(row: Row) -> Iterator[tuple[str, Values]]:
     """
     owners = queries_owners(row)
     masks = [slices_of(run.outcome) for run in row.runs if run.outcome is not None]
-    found = [per_query(run) for run in row.runs]
-    values = np.stack([[one[name] for name in SHOWN] for one in found]).swapaxes(1, 2)  # [S, Q, 2]
+    found = PerQuery(row.runs)
+    values = np.stack([found[name] for name in SHOWN], axis=2)  # [S, Q, 2]
     for name in SLICES:
         if all(name in one for one in masks):
             mask = np.stack([one[name] for one in masks])  # [seeds, Q]

@@ -222,23 +222,22 @@ def _sort_key(entry: Entry) -> str:
 
 def terminal(table: Table) -> RichTable:
     """For the terminal: numbers whole, words folded, a line between groups of rows."""
-    from rich import markup
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    title = markup.escape(table.title)
-    made = RichTable(title=title, title_justify="left", title_style="bold")
+    made = RichTable(title=Text(table.title), title_justify="left", title_style="bold")
     texts = table.texts()
     for n, column in enumerate(table.columns):
         number = column.kind not in ("text", "curve")
         made.add_column(
-            markup.escape(column.head),
+            Text(column.head),
             justify="left" if column.kind in LEFT else "right",
             overflow="fold",
             min_width=max((len(row[n]) for row in texts), default=0) if number else None,
         )
     for n, row in enumerate(texts):
         ends = n + 1 < len(texts) and table.starts_group(n + 1)
-        made.add_row(*map(markup.escape, row), end_section=ends)
+        made.add_row(*map(Text, row), end_section=ends)
     return made
 
 

@@ -48,6 +48,16 @@ class Estimate:
         half = float(q) * self.error
         return self.value - half, self.value + half
 
+    def detectable(self, power: float = 0.8) -> float | None:
+        """The true difference that this test at 5 % finds with `power`: so many runs on these
+        users, of which it takes the variance found here for the true one. None without a claim, or
+        where nothing varies."""
+        from scipy.special import ndtri
+
+        q = quantile(LEVEL, self.users, self.users_df, self.runs, self.runs_df)
+        known = self.covers_runs and self.error > 0
+        return float(q + ndtri(power)) * self.error if known else None
+
     @property
     def p(self) -> float:
         """Two-sided p of zero; of the sampling of users only where `covers_runs` is False."""
@@ -55,8 +65,10 @@ class Estimate:
 
     @property
     def different(self) -> bool | None:
-        """Is it zero? None, no claim, where the variance of training runs is not known."""
-        return self.p < LEVEL if self.covers_runs else None
+        """Does the interval exclude zero, as it does exactly if p is below 5 %? None, no claim,
+        where the variance of training runs is not known."""
+        low, high = self.interval()
+        return (low > 0 or high < 0) and self.error > 0 if self.covers_runs else None
 
 
 def mean(estimates: Sequence[Estimate]) -> Estimate:

@@ -86,12 +86,12 @@ def differences(rows: Sequence[Sample]) -> tuple[Values, Values, Values, Values,
     x = np.stack([row.users for row in rows])
     x -= means[:, None]
     count = x.shape[1]
-    squares, cubes = x**2, x**3
+    squares = x**2
     own2, own4 = squares.mean(axis=1), (squares**2).mean(axis=1)
     scale = own2[:, None] + own2
     second = scale - 2 * (x @ x.T) / count
     second[second < ROUNDING * scale] = 0.0  # equal rows
-    mixed = cubes @ x.T / count
+    mixed = (squares * x) @ x.T / count  # a power of 3 is twenty times as slow
     fourth = own4[:, None] + own4 - 4 * (mixed + mixed.T) + 6 * (squares @ squares.T) / count
     df = users_df(second, np.maximum(fourth, second**2), count)
     flips = np.array([row.of_flips for row in rows])

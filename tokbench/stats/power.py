@@ -10,13 +10,14 @@ test. More seeds leave the first term, more users the last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from tokbench.stats.estimate import KNOWN, LEVEL, quantile
-from tokbench.stats.pairs import difference
+from tokbench.stats.pairs import differences
 from tokbench.stats.sample import Sample
 
 MOST_RUNS = 1000
@@ -36,13 +37,16 @@ class Components:
         return self.lasting / users + self.flips / (runs * users) + self.runs / runs
 
 
-def components(a: Sample, b: Sample) -> Components:
-    """From two rows of a board, their run variances as pooled over their families."""
-    one, users = difference(a, b), len(a.users)
-    trained = [row.variance for row in (a, b) if row.runs]
-    flips = sum(part.flips for part in trained) * users
-    net = sum(part.total - part.flips for part in trained)
-    return Components(one.users * users, flips, max(0.0, net))
+def components(rows: Sequence[Sample]) -> Components:
+    """The mean over all pairs of two or more rows of a board, their run variances as pooled over
+    their families."""
+    upper, users = np.triu_indices(len(rows), 1), len(rows[0].users)
+    lasting = differences(rows)[1][upper] * users
+    flips = np.array([row.variance.flips if row.runs else 0.0 for row in rows])
+    net = np.array([row.variance.total if row.runs else 0.0 for row in rows]) - flips
+    own = np.maximum(0.0, (net[:, None] + net)[upper])
+    both = (flips[:, None] + flips)[upper] * users
+    return Components(float(lasting.mean()), float(both.mean()), float(own.mean()))
 
 
 def detectable(

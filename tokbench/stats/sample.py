@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class RunVariance:
 
     total: float = 0.0  # s^2
     flips: float = 0.0  # f, the part of it that is the users' own
-    df: int = 0  # degrees of freedom behind both; 0: no row was repeated
+    df: float = 0  # degrees of freedom behind both; 0: no row was repeated
 
     @property
     def sd(self) -> float:
@@ -67,7 +68,7 @@ class Sample:
     runs: int = 0  # independent ones among them; 0: another run would give the same
     variance: RunVariance = RunVariance()  # pooled over its family
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """The row's figure."""
         return float(self.users.mean())
@@ -90,7 +91,7 @@ class Sample:
         """The part of `of_runs` that the variance over users holds too: f / S."""
         return self.variance.flips / self.cells if self.runs else 0.0
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """The mean with its variance. For figures between 0 and 1 see `interval`."""
         variance, df = _spread(self.users)
@@ -118,15 +119,20 @@ class Sample:
 
 
 def samples(
-    outcomes: Sequence[Values], families: Sequence[str | None], runs: Sequence[int]
+    outcomes: Sequence[Values],
+    families: Sequence[str | None],
+    runs: Sequence[int],
+    twins: Sequence[int] | None = None,
 ) -> list[Sample]:
     """The rows of a board in one figure: `outcomes` [S, Q] of each, its family (None: nothing is
-    trained), and how many of its runs are independent (`independent_runs`)."""
+    trained), how many of its runs are independent (`independent_runs`), and of how many rows,
+    itself included, its runs are all but the same (None: each row has its own)."""
+    shares = [1 / n for n in twins or [1] * len(outcomes)]
     known = {
         family: pooled(
             [
-                (row, n)
-                for row, other, n in zip(outcomes, families, runs, strict=True)
+                (row, n, share)
+                for row, other, n, share in zip(outcomes, families, runs, shares, strict=True)
                 if other == family
             ]
         )
@@ -140,28 +146,28 @@ def samples(
     ]
 
 
-def pooled(rows: Sequence[tuple[Values, int]]) -> RunVariance:
-    """The variance of one run over the rows of a family: outcomes [S, Q], independent runs each.
+def pooled(rows: Sequence[tuple[Values, int, float]]) -> RunVariance:
+    """The variance of one run over the rows of a family: outcomes [S, Q], independent runs, and
+    the share with which each row counts: twins say the same thing twice, and count as one row.
 
     n independent runs have n - 1 degrees of freedom. Of crossed seeds, S runs of which n are
     independent, the runs' own variance is scaled as if n runs had its squares: their effects are
     more alike than independent ones, and the plain variance is too small. Flips are independent.
     """
-    net = flips = 0.0
-    df = 0
-    for outcomes, n in rows:
+    net = flips = df = 0.0
+    for outcomes, n, share in rows:
         if n < 2:
             continue
         runs, users = outcomes.shape
         own = float(outcomes.var(axis=0).sum()) / users**2
-        net += n * (float(outcomes.mean(axis=1).var()) - own)
-        flips += (n - 1) * own * runs / (runs - 1)
-        df += n - 1
+        net += share * n * (float(outcomes.mean(axis=1).var()) - own)
+        flips += share * (n - 1) * own * runs / (runs - 1)
+        df += share * (n - 1)
     if df == 0:
         return RunVariance()
     total = max(0.0, net + flips)
     total, flips = (0.0 if part < ROUNDING**2 else part / df for part in (total, flips))
-    return RunVariance(total, flips, df)
+    return RunVariance(total, flips, int(df) if df == int(df) else df)
 
 
 def independent_runs(seeds: Sequence[tuple[int, int]]) -> int:
@@ -180,7 +186,8 @@ def _spread(users: Values) -> tuple[float, float]:
     if len(users) < 2 or np.ptp(users) < ROUNDING:
         return 0.0, KNOWN
     centred = users - users.mean()
-    second, fourth = np.mean(centred**2), np.mean(centred**4)
+    squares = centred**2
+    second, fourth = squares.mean(), (squares**2).mean()
     df = users_df(second, fourth, len(users))
     return float(second / (len(users) - 1)), float(df)
 

@@ -24,6 +24,7 @@ from tokbench.schema.record import Outcome, Record, read_record
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
 from tokbench.verify.facts import fact_reasons, owners_of
+from tokbench.verify.remembered import Remembered, key_of
 
 DIGESTS = {"dataset", "split", *CHAIN}
 ARRAYS = {"position", "ahead", "group"}
@@ -41,14 +42,19 @@ class Discrepancy:
         return f"{self.file}: {self.reason}"
 
 
-def verify(results: Path, *, progress: Progress | None = None) -> list[Discrepancy]:
-    """Everything wrong under `results`, in a fixed order; empty where all is in order."""
+def verify(
+    results: Path, *, progress: Progress | None = None, remembered: Remembered | None = None
+) -> list[Discrepancy]:
+    """Everything wrong under `results`, in a fixed order; empty where all is in order.
+
+    What `remembered` knows of a file is not counted again.
+    """
     discrepancies: list[Discrepancy] = []
     records: dict[Path, Record] = {}
     paths = sorted(results.rglob("*.json"))
     with (progress or Quiet()).track("verify", total=len(paths)) as advance:
         for path in paths:
-            record, reasons = verify_file(path, results)
+            record, reasons = _looked_up(path, results, remembered)
             discrepancies += [Discrepancy(path, reason) for reason in reasons]
             if record is not None:
                 records[path] = record
@@ -56,6 +62,22 @@ def verify(results: Path, *, progress: Progress | None = None) -> list[Discrepan
     discrepancies += _disagreements(records)
     discrepancies += _board_discrepancies(results / "BOARD.md", list(records.values()))
     return discrepancies
+
+
+def _looked_up(
+    path: Path, results: Path, remembered: Remembered | None
+) -> tuple[Record | None, list[str]]:
+    """As `verify_file`, and what it finds of a readable record is remembered."""
+    if remembered is None:
+        return verify_file(path, results)
+    key = key_of(path, results)
+    known = remembered.get(key)
+    if known is not None:
+        return read_record(path), known
+    record, reasons = verify_file(path, results)
+    if record is not None:
+        remembered.put(key, reasons)
+    return record, reasons
 
 
 def verify_file(path: Path, results: Path) -> tuple[Record | None, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tokbench.report.difference import Difference
-from tokbench.report.outcomes import HEADLINE
+from tokbench.report.outcomes import BITS, HEADLINE
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
 
@@ -60,6 +60,11 @@ class BoardView:
     def floor(self) -> RowView | None:
         """The best baseline."""
         return next((v for v in self.rows if v.row.is_baseline and not v.row.is_diagnostic), None)
+
+    @property
+    def has_bits(self) -> bool:
+        """Has any row bits per item?"""
+        return any(BITS in view.row.values for view in self.rows)
 
     @property
     def families(self) -> list[str]:

@@ -59,8 +59,10 @@ def write_site(
             found = analyses(view.board)
             writer.page(f"behind/{view.slug}.html", "analyses.html", board=view, analyses=found)
             advance()
+        boards = {one.run_id: view for view in views for one in view.board.records}
+        tree_of_run = {one.run_id: name for name, users in trees.items() for one in users}
         for record in records:
-            writer.run(record, views, trees)
+            writer.run(record, boards[record.run_id], tree_of_run.get(record.run_id, ""))
             advance()
         for tree, users in trees.items():
             writer.tree(tree, users)
@@ -96,10 +98,6 @@ def _trees(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def _holds(records: Sequence[Record], record: Record) -> bool:
-    return any(other.run_id == record.run_id for other in records)
-
-
 class _Writer:
     """Renders pages into a folder."""
 
@@ -116,11 +114,8 @@ class _Writer:
         file.write_text(text, encoding="utf-8")
         self.written.append(file)
 
-    def run(
-        self, record: Record, views: Sequence[BoardView], trees: Mapping[str, Sequence[Record]]
-    ) -> None:
-        """The page of a run."""
-        tree = next((name for name, users in trees.items() if _holds(users, record)), "")
+    def run(self, record: Record, board: BoardView, tree: str) -> None:
+        """The page of a run, on a board; `tree` is the file name of its codes, or empty."""
         run = run_view(
             record,
             known=self.extras.known,
@@ -128,7 +123,6 @@ class _Writer:
             tree=tree,
             titles=self.titles(record),
         )
-        board = next(view for view in views if _holds(view.board.records, record))
         checked = record.file_name in self.extras.findings
         path = f"runs/{record.run_id}.html"
         self.page(path, "run.html", run=run, record=record, board=board, checked=checked)

@@ -1,0 +1,1 @@
+"""What a core-hour can tell apart, from the records."""
