@@ -32,7 +32,7 @@ def surface() -> str:
                 lines += [
                     f"{place}.{name}.{at}{called(method)}"
                     for at, method in methods.items()
-                    if inspect.isroutine(method) and not hasattr(tuple, at)
+                    if inspect.isroutine(method) and callable(method) and not hasattr(tuple, at)
                 ]
     return "\n".join(sorted(lines)) + "\n"
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+CUDA = {"cuda"}  # device types that work as CUDA does; the tests add a pretend one
+
 
 def on_cuda(device: str | torch.device) -> bool:
     """Is this a CUDA device?"""
-    return torch.device(device).type == "cuda"
+    return torch.device(device).type in CUDA
 
 
 def sent(array: NDArray[Any], device: str | torch.device) -> Tensor:
@@ -54,7 +56,9 @@ def bias_learning_attention(device: str | torch.device) -> AbstractContextManage
 @contextmanager
 def seeded(seed: int, device: str | torch.device) -> Iterator[None]:
     """Torch's global generators at `seed`, and afterwards as they were found."""
-    with torch.random.fork_rng(devices=[torch.device(device)] if on_cuda(device) else []):
+    where = torch.device(device)
+    devices = [where] if on_cuda(where) else []
+    with torch.random.fork_rng(devices, device_type=where.type if devices else "cuda"):
         torch.manual_seed(seed)
         yield
 
