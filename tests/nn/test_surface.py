@@ -16,7 +16,11 @@ import tokbench.nn
 
 PINNED = Path(__file__).with_name("surface.txt")
 FOLDERS = ("kmeans", "quantizer", "training", "transformer")
-FILES = {"cooccurrence": ["cooccurrences"], "devices": ["on_cuda", "resident", "seeded", "sent"]}
+DEVICES = [
+    "bias_learning_attention", "in_halves", "on_cuda", "resident", "seeded", "sent",
+    "tokens_at_once",
+]  # fmt: skip
+FILES = {"cooccurrence": ["cooccurrences"], "devices": DEVICES}
 
 
 def surface() -> str:

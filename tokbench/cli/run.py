@@ -22,7 +22,8 @@ WHERE = [
                  default=Path("results"), show_default=True, help="Where records are written."),
     click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
                  help="Where artifacts are kept [default: the user cache, or TOKBENCH_CACHE]."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."),
+    click.option("--device", default="auto", show_default=True,
+                 help="auto, cpu, cuda or cuda:1; with --jobs, cuda is every card."),
     click.option("--threads", type=click.IntRange(min=1), default=None,
                  help="CPU threads of each job [default: torch's choice, or the cores divided by "
                       "the jobs]."),
@@ -113,7 +114,7 @@ def _prepared(
     """Options to cells, the context to run them in and the components at hand."""
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext, default_cache
-    from tokbench.pipeline.environment import find_device
+    from tokbench.pipeline.devices import find_device
     from tokbench.registry.registry import build_registry
 
     registry = build_registry(options.pop("plugins"))

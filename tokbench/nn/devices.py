@@ -8,14 +8,17 @@ must. On a CPU none of this changes a bit of any result.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from tokbench.types import Ints
 
 CUDA = {"cuda"}  # device types that work as CUDA does; the tests add a pretend one
 
@@ -41,6 +44,33 @@ def resident(array: NDArray[Any], device: str | torch.device) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
         return torch.from_numpy(array).to(device)
+
+
+def tokens_at_once(budgets: Mapping[str, int], vocabulary: int, device: str | torch.device) -> int:
+    """Tokens of a micro-batch: `budgets` has those of "cpu" and of "cuda". On a GPU fewer where
+    their scores, one for each of the vocabulary, would not fit."""
+    if not on_cuda(device):
+        return budgets["cpu"]
+    return max(1, min(budgets["cuda"], LOGITS // vocabulary))
+
+
+LOGITS = 2**28  # numbers in a matrix of scores: 1 GiB, of which a training step has some five
+
+
+def in_halves(work: Callable[[Ints], None], rows: Ints) -> None:
+    """Do `work(rows)`; where a GPU's memory does not suffice, half of the rows and then the rest.
+
+    Raises torch.OutOfMemoryError where one row is too much.
+    """
+    try:
+        work(rows)
+        return
+    except torch.OutOfMemoryError:
+        if len(rows) == 1:
+            raise
+    torch.cuda.empty_cache()  # outside of the handler, which keeps the failed attempt alive
+    for half in np.array_split(rows, 2):
+        in_halves(work, half)
 
 
 def bias_learning_attention(device: str | torch.device) -> AbstractContextManager[None]:

@@ -8,8 +8,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from tokbench.errors import ConfigError
-
 
 def peak_memory_mb() -> float:
     """The process's highest resident memory so far, in MB; 0 where the system does not say."""
@@ -19,37 +17,6 @@ def peak_memory_mb() -> float:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
-
-
-def forget_device_peak(device: str) -> None:
-    """Start to look for a new peak of the device's memory."""
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def device_peak_mb(device: str) -> float | None:
-    """The most memory that tensors held on the device since `forget_device_peak`, in MB; None for
-    the CPU, whose memory is the process's."""
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-
-
-def find_device(name: str) -> str:
-    """The torch device of that name; `auto` is a GPU where there is one. Raises ConfigError."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {name!r} cannot be used: {error}") from error
-    return name
 
 
 def cores() -> int:

@@ -10,7 +10,8 @@ from typing import Literal
 from tokbench.api import Metric
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import Callbacks, RunContext, default_cache
-from tokbench.pipeline.environment import cores, describe, find_device, use_threads
+from tokbench.pipeline.devices import find_device
+from tokbench.pipeline.environment import cores, describe, use_threads
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
 from tokbench.pipeline.resolve import Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
@@ -177,7 +178,8 @@ def run(
         overrides: options as "tokenizer.temperature=0.5", as `--set` takes them.
         results: folder of the records.
         cache: folder of artifacts and downloads; None is TOKBENCH_CACHE, or the user's cache.
-        device: a torch device, or "auto": a GPU where there is one.
+        device: cpu, cuda, cuda:K, or "auto": a GPU where there is one. Several jobs on cuda are
+            spread over the cards.
         jobs: processes to work in; above 1 a script must make this call below
             `if __name__ == "__main__":`.
         threads: CPU threads of each job; None is torch's choice, or the cores divided by the jobs.
