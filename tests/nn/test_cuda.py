@@ -107,7 +107,7 @@ def test_training_on_a_gpu_learns_as_on_a_cpu(causal: bool) -> None:
     for device in ("cpu", "cuda"):
         grid = Grid(windows=8, items=3) if device == "cuda" else None
         collator = Collator(items, TOKENS, causal=causal, device=device, grid=grid)
-        model, runtime = model_on(device), Runtime(device=device)
+        model, runtime = model_on(device), Runtime(device=device, precision="bfloat16")
         examples = Examples(
             len(windows),
             partial(collator.micro_batches, windows),
@@ -129,7 +129,7 @@ def test_search_finds_what_it_finds_on_a_cpu() -> None:
     found = []
     for device in ("cpu", "cuda"):
         model, tree = model_on(device).eval(), PrefixTree.of(tuples, device)
-        with tensor_cores(device):
+        with tensor_cores(device, "bfloat16"):
             rows, scores = search(model, tree, memory.to(device), len(tuples))
         found.append((rows.cpu(), scores.cpu()))
     (rows, scores), (their_rows, their_scores) = found

@@ -11,6 +11,7 @@ from tokbench.nn.devices import (
     bias_learning_attention,
     in_halves,
     on_cuda,
+    products_in,
     sent,
     tensor_cores,
     tokens_at_once,
@@ -20,8 +21,13 @@ from tokbench.types import Ints
 
 def test_a_cpu_is_left_as_it_is() -> None:
     before = torch.get_float32_matmul_precision()
-    with tensor_cores("cpu"), bias_learning_attention("cpu"):
+    with (
+        tensor_cores("cpu", "bfloat16"),
+        products_in("cpu", "bfloat16"),
+        bias_learning_attention("cpu"),
+    ):
         assert torch.get_float32_matmul_precision() == before
+        assert not torch.is_autocast_enabled("cpu")
         assert torch.backends.cuda.cudnn_sdp_enabled() == CUDNN  # type: ignore[no-untyped-call]
     array = np.arange(6).reshape(2, 3)
     assert np.array_equal(sent(array, "cpu").numpy(), array)

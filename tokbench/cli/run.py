@@ -125,4 +125,5 @@ def _prepared(
         progress=progress(),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
-    return cells_of(file, request_fields(options, file), registry), context, registry
+    cells = cells_of(file, request_fields(options, file), registry, context.device)
+    return cells, context, registry

@@ -152,7 +152,7 @@ class TigerModel(NetworkModel):
         """
         self.network.to(runtime.device)
         with runtime.progress.track("generate", total=len(histories)) as advance:
-            rows, scores = self._search(histories, width, runtime.device, advance)
+            rows, scores = self._search(histories, width, runtime, advance)
         codes = np.where(rows[..., None] >= 0, self.tuples[rows], -1)
         return Beams(codes, scores)
 
@@ -186,7 +186,7 @@ class TigerModel(NetworkModel):
         return found
 
     def _search(
-        self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
+        self, histories: Sequences, width: int, runtime: Runtime, advance: Callable[[int], None]
     ) -> tuple[Ints, NDArray[np.float32]]:
         """Rows of `tuples` and scores, [Q, width]; histories of near length go together."""
         import torch
@@ -194,6 +194,7 @@ class TigerModel(NetworkModel):
         from tokbench.nn.devices import in_halves, tensor_cores
         from tokbench.nn.transformer.beam import PrefixTree, search
 
+        device = runtime.device
         tree = PrefixTree.of(self.tokens(self.tuples), device)
         width_ = min(width, len(tree))
         rows = np.full((len(histories), width), -1, np.int64)
@@ -203,7 +204,7 @@ class TigerModel(NetworkModel):
 
         def find(group: Ints) -> None:
             tokens, allowed, length = read(group)
-            with torch.inference_mode(), tensor_cores(device):
+            with torch.inference_mode(), tensor_cores(device, runtime.precision):
                 memory = self.network.encode(tokens, allowed)
                 found, score = search(self.network, tree, memory, width_, length)
             rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()

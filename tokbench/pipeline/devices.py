@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokbench.api import Precision
 from tokbench.errors import ConfigError
 
 ALLOWED = "allowed are auto, cpu, cuda and cuda:0, cuda:1, ..."
@@ -31,6 +32,22 @@ def find_device(name: str) -> str:
         there = f"torch {torch.__version__} sees {count} CUDA devices here"
         raise ConfigError(f"device {name!r} cannot be used: {there}; {ALLOWED}")
     return name
+
+
+def find_precision(name: str, device: str) -> Precision:
+    """The precision that a name means on a device: `auto` is bfloat16 on a GPU, else float32."""
+    if name == "auto":
+        return "bfloat16" if device.startswith("cuda") else "float32"
+    return "bfloat16" if name == "bfloat16" else "float32"
+
+
+def check_precision(precision: Precision, device: str) -> None:
+    """Raises ConfigError for bfloat16 on a CPU, where nothing is computed so."""
+    if precision == "bfloat16" and not device.startswith("cuda"):
+        raise ConfigError(
+            f"precision bfloat16 is computed on a GPU, not on {device!r} "
+            "(allowed there: auto, float32)"
+        )
 
 
 def cards(device: str) -> list[str]:

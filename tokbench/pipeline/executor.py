@@ -126,7 +126,7 @@ class Worker:
 
         def build(folder: Path) -> dict[str, Any]:
             inputs = [self._value(name, task) for name in stage.inputs]
-            runtime = self._context.runtime()
+            runtime = self._context.runtime(task.cell.spec.precision)
             devices.forget_device_peak(runtime.device)
             start = time.perf_counter()
             value = stage.run(*inputs, runtime)

@@ -10,7 +10,7 @@ from typing import Literal
 from tokbench.api import Metric
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import Callbacks, RunContext, default_cache
-from tokbench.pipeline.devices import find_device
+from tokbench.pipeline.devices import check_precision, find_device
 from tokbench.pipeline.environment import cores, describe, use_threads
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
 from tokbench.pipeline.resolve import Request, make_request, resolve
@@ -34,7 +34,7 @@ def run_grid(
 ) -> list[Record]:
     """`run_cells` for every cell of a request."""
     registry = registry or build_registry()
-    cells = resolve(request, registry)
+    cells = resolve(request, registry, context.device)
     return run_cells(cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads)
 
 
@@ -58,6 +58,8 @@ def run_cells(
     tasks somewhere else; it is closed at the end.
     """
     callbacks = callbacks or Callbacks()
+    for cell in cells:
+        check_precision(cell.spec.precision, context.device)
     data = DataCache(context.runtime())
     cells = data.served(cells)  # a fault in a file shows before anything runs
     records: dict[str, Record] = {}
@@ -146,6 +148,7 @@ def run(
     protocol: Literal["leave-one-out", "temporal"] = "leave-one-out",
     collision_policies: Names = ("nearest-free",),
     beam_width: int = 100,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     baselines: bool = True,
     overrides: Names = (),
     results: str | Path = "results",
@@ -174,6 +177,7 @@ def run(
         protocol: how test items are held out.
         collision_policies: what becomes of items with one tuple, see scoring/collisions.py.
         beam_width: code tuples that a generator proposes, 1 to 1000.
+        precision: of the generator's products; "auto" is bfloat16 on a GPU, float32 on a CPU.
         baselines: also run the baselines, over item ids.
         overrides: options as "tokenizer.temperature=0.5", as `--set` takes them.
         results: folder of the records.
@@ -203,6 +207,7 @@ def run(
         protocol=protocol,
         collision_policies=collision_policies,
         beam_width=beam_width,
+        precision=precision,
         baselines=baselines,
         overrides=overrides,
     )

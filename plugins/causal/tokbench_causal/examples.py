@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tokbench.nn.devices import bias_learning_attention, on_cuda
+from tokbench.nn.devices import bias_learning_attention
 from tokbench.nn.transformer import IGNORED, START, Windows, pack
 from tokbench.types import Ints
 from tokbench_causal.network import Network
@@ -62,8 +62,7 @@ class Collator:
 def summed_loss(network: Network, batch: MicroBatch, *, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy over the whole vocabulary, summed over the labels."""
     device = batch.inputs.device
-    autocast = torch.autocast("cuda", dtype=torch.bfloat16, enabled=on_cuda(device))
-    with autocast, bias_learning_attention(device):
+    with bias_learning_attention(device):
         kept = batch.labels != IGNORED
         logits = network.logits(network(batch.inputs)[kept])
         return F.cross_entropy(
