@@ -178,6 +178,7 @@ class RqTransformerModel(NetworkModel):
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once, in rows of two or more; on little data
         several times over."""
+        from tokbench.nn.devices import tokens_at_once
         from tokbench.nn.training.gradient import Examples
         from tokbench.nn.transformer.rq import summed_loss
         from tokbench.nn.transformer.sasrec import Collator
@@ -192,9 +193,12 @@ class RqTransformerModel(NetworkModel):
             minimum_steps=config.minimum_steps,
         )
         items, start = self.member[train.items], len(self.tuples)
-        collator = Collator(items, windows, start=start, budget=TRAIN_PLACES, device=device)
-        return Examples(len(windows), collator, partial(summed_loss, self.network))
+        budget = tokens_at_once(TRAIN_PLACES, max(self.ids.level_sizes), device)
+        collator = Collator(items, windows, start=start, budget=budget, device=device)
+        loss = partial(summed_loss, self.network)
+        return Examples(len(windows), collator, loss, recordable=True)
 
 
-TRAIN_PLACES = 2048  # places of a micro-batch in training: few enough for a CPU's cache
+# Places of a micro-batch in training: few enough for a CPU's cache.
+TRAIN_PLACES = {"cpu": 2048, "cuda": 2**16}
 SEARCH_BEAMS = 2**14  # beams of a micro-batch in the search

@@ -227,16 +227,18 @@ class CausalModel(NetworkModel):
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once."""
-        from tokbench.nn.devices import tokens_at_once
+        from tokbench.nn.devices import on_cuda, tokens_at_once
         from tokbench.nn.training import Examples
-        from tokbench.nn.transformer import sequence_windows
+        from tokbench.nn.transformer import Grid, sequence_windows
         from tokbench_causal.examples import Collator, summed_loss
 
         windows = sequence_windows(train.offsets, self.config.history_items)
         budget = tokens_at_once(TRAIN_TOKENS, self.network.size.vocabulary, device)
-        collator = Collator(train.items, self.tokens, budget=budget, device=device)
+        grid = Grid(32, -(-(self.config.history_items + 1) // 4)) if on_cuda(device) else None
+        collator = Collator(train.items, self.tokens, budget=budget, device=device, grid=grid)
         loss = partial(summed_loss, self.network, smoothing=self.config.label_smoothing)
-        return Examples(len(windows), partial(collator.micro_batches, windows), loss)
+        batches = partial(collator.micro_batches, windows)
+        return Examples(len(windows), batches, loss, recordable=True)
 
 
 @hookimpl

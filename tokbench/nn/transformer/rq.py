@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tokbench.nn.devices import on_cuda
 from tokbench.nn.transformer.beam import PrefixTree, children
 from tokbench.nn.transformer.collator import IGNORED
 from tokbench.nn.transformer.dropout import dropout, relu_dropout
@@ -134,6 +135,9 @@ class RqTransformer(nn.Module):
 def summed_loss(model: RqTransformer, batch: MicroBatch) -> Tensor:
     """-sum of log p of the tuples at the supervised places."""
     kept = batch.labels != IGNORED
+    if on_cuda(kept.device):  # which would have to tell the host how many are kept
+        hidden, classes = model(batch.inputs).flatten(0, 1), batch.labels.clamp(min=0).flatten()
+        return -model.log_p(hidden, classes).masked_fill(~kept.flatten(), 0).sum()
     return -model.log_p(model(batch.inputs)[kept], batch.labels[kept]).sum()
 
 
