@@ -29,8 +29,9 @@ demo: setup  ## run the main job on the embedded toy catalogue and print the boa
 	  --tokenizer random --tokenizer rqvae --tokenizer cost --tokenizer cost:with-reconstruction \
 	  --tokenizer hierarchical-kmeans --results .tokbench/demo
 
-test: plugins  ## the test suite, and the tests of every package under plugins/
+test: plugins  ## the tests, those of every package under plugins/, those of the GPU path
 	$(BIN)/python -m pytest tests plugins
+	$(BIN)/python -m pytest -p tests.pretend.install tests/pretend
 
 lint: plugins  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .

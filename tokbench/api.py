@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pluggy
@@ -106,12 +106,17 @@ class Quiet:
         return nullcontext(advance)
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 @dataclass(frozen=True)
 class Runtime:
-    """Where and how to compute: never part of a result's identity.
+    """Where and how to compute: but for the precision never part of a result's identity.
 
     `device` is a torch device name; `cache` a folder for downloads; `log` collects the rows of
-    training curves (`runtime.log(epoch=3, loss=1.2)`), which end up in the record.
+    training curves (`runtime.log(epoch=3, loss=1.2)`), which end up in the record. `precision` is
+    that of a network's products on a GPU: in training as it says, in search with bfloat16 TF32. It
+    changes numbers a little, so it is part of a run's identity, not chosen here.
     """
 
     device: str = "cpu"
@@ -119,6 +124,7 @@ class Runtime:
     progress: Progress = field(default_factory=Quiet)
     rows: list[dict[str, float]] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
+    precision: Precision = "float32"
 
     def log(self, **values: float) -> None:
         """Add one row to the curve of the component at work."""

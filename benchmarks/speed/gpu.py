@@ -1,4 +1,4 @@
-"""Absolute figures on one CUDA device: training, decoding, CoST, runs side by side, a whole grid.
+"""Absolute figures on one CUDA device: training, decoding, CoST, runs side by side.
 
 Without a device there are no rows. `measure(True, "cpu")` walks the same code at tiny sizes.
 Compared with a goal, a row's ratio is how many times better than the goal ours is.
@@ -10,7 +10,6 @@ import itertools
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +17,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import tokbench
 from benchmarks.speed.generator.histories import Work, histories
 from benchmarks.speed.generator_training import batches
 from benchmarks.speed.harness import Row, compare, interleaved, seconds
 from benchmarks.speed.small_step import flops, without_padding
 from tokbench.api import Runtime
 from tokbench.generators.tiger import Tiger, TigerModel
-from tokbench.ingest.synth import synthesize
 from tokbench.nn.devices import on_cuda
 from tokbench.nn.training import GradientStep
 from tokbench.nn.transformer import prefix_windows
+from tokbench.pipeline.devices import find_precision
 from tokbench.tokenizers.cost import Cost
 from tokbench.types import Catalog, Sequences
-
-TOKENIZERS = ("random", "hierarchical-kmeans", "rqvae", "cost")
 
 
 @dataclass(frozen=True)
@@ -47,19 +43,12 @@ class Scale:
     epochs: int
     beside: int  # small runs at once,
     beside_epochs: int  # each of so many epochs
-    twin: float  # of MIND
-    grid: tuple[str, ...]  # overrides of the grid
 
 
-# 200 epochs whatever validation says: a twin's users choose by chance and would stop it early.
-GRID = ("generator.encoder_attention=causal", "generator.validation_users=2000",
-        "generator.patience=200")  # fmt: skip
-FULL = Scale({}, 100, 5, 40_000, 37_347, 100, 4, 20, 1.0, GRID)
+FULL = Scale({}, 100, 5, 40_000, 37_347, 100, 4, 20)
 TINY_MODEL = {"d_model": 16, "d_ff": 16, "heads": 2, "d_head": 8, "batch_size": 32,
               "encoder_layers": 1, "decoder_layers": 1}  # fmt: skip
-TINY_GRID = (*GRID, *(f"generator.{name}={value}" for name, value in TINY_MODEL.items()),
-             "generator.epochs=1")  # fmt: skip
-TINY = Scale(TINY_MODEL, 2, 1, 60, 600, 2, 2, 1, 0.02, TINY_GRID)
+TINY = Scale(TINY_MODEL, 2, 1, 60, 600, 2, 2, 1)
 
 
 def measure(quick: bool, device: str = "cuda") -> list[Row]:
@@ -75,7 +64,6 @@ def measure(quick: bool, device: str = "cuda") -> list[Row]:
         lambda: [decoding(work, scale, device)],
         lambda: [cost(scale, device)],
         lambda: [side_by_side(scale, device)],
-        lambda: [grid(scale, device)],
     ]
     for part in parts:
         for row in part():
@@ -92,8 +80,11 @@ def training(work: Work, scale: Scale, device: str) -> list[Row]:
     train = work.split.histories.train
     examples = model.examples(train, device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, fused=True)
-    graphed = GradientStep(network, examples, optimizer)
-    plain = GradientStep(network, replace(examples, recordable=False), optimizer)
+    precision = find_precision("auto", device)
+    graphed = GradientStep(network, examples, optimizer, precision=precision)
+    plain = GradientStep(
+        network, replace(examples, recordable=False), optimizer, precision=precision
+    )
     windows = prefix_windows(train.offsets, config.history_items)
     drawn = list(itertools.islice(batches(windows, config.batch_size), scale.steps))
     sequences = config.batch_size * scale.steps
@@ -135,7 +126,7 @@ def decoding(work: Work, scale: Scale, device: str) -> Row:
     model = TigerModel(Tiger.Config(**scale.generator), work.ids)
     test = work.split.test.histories
     asked = Sequences.of([test[row % len(test)] for row in range(scale.users)])
-    runtime = Runtime(device=device)
+    runtime = Runtime(device=device, precision=find_precision("auto", device))
     model.generate(asked, width=50, runtime=runtime)
     taken = [
         seconds(lambda: model.generate(asked, width=50, runtime=runtime))
@@ -216,30 +207,3 @@ def small_run(seed: int, folder: Path, scale: Scale, device: str) -> list[str]:
         "--set", f"generator.epochs={scale.beside_epochs}", "--device", device,
         "--cache", str(folder / "cache"), "--results", str(folder / "results"),
     ]  # fmt: skip
-
-
-def grid(scale: Scale, device: str) -> Row:
-    """A twin of MIND through the whole pipeline: four tokenizers, one seed, a fresh store."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "synthetic-mind"
-        synthesize("mind", data, scale=scale.twin)
-        began = time.perf_counter()
-        records = tokbench.run(
-            tokenizers=TOKENIZERS,
-            datasets=[str(data)],
-            encoder="tfidf",
-            baselines=False,
-            device=device,
-            overrides=scale.grid,
-            results=Path(folder) / "results",
-            cache=Path(folder) / "cache",
-        )
-        took = time.perf_counter() - began
-    failed = [
-        f"{record.spec.tokenizer.label}: {record.error}" for record in records if record.error
-    ]
-    if failed:
-        raise RuntimeError(f"cells failed: {'; '.join(failed)}")
-    name = f"grid on a MIND-shaped twin (x{scale.twin:g}), {len(records)} tokenizers, 1 seed"
-    note = f"{took:.0f} s; tf-idf, paper's size, {', '.join(scale.grid)}"
-    return against_goal(f"{name}, under 20 minutes", "grids/s", [1 / took], 1 / 1200, note)

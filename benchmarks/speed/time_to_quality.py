@@ -117,7 +117,7 @@ def their_curve(work: Work, *, epochs: int, users: int) -> Curve:
             training.step(rows)
         spent += time.process_time() - began
         t5.copy_weights_of(training.peer, model.network)
-        score = validate(model, work.ids, queries, width=config.validation_width, device="cpu")
+        score = validate(model, work.ids, queries, width=config.validation_width, runtime=Runtime())
         curve.append((spent, score["validation_ndcg10"]))
         print(f"{t5.NAME}, epoch {epoch + 1}: {curve[-1]}", file=sys.stderr)
     return curve

@@ -16,7 +16,7 @@ from tokbench.report.reports import REPORTS
 
 RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
-    "generator-seed", "profile", "protocol",
+    "generator-seed", "profile", "protocol", "precision",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
     "threads", "jobs", "codes", "tuned",
 }  # fmt: skip

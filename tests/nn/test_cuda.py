@@ -30,7 +30,7 @@ SIZE = Size(20, 32, 64, 2, 16, 2, 2, dropout=0.0, cross_bias=True)
 
 
 def model_on(device: str, **changes: float) -> Transformer:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Transformer(replace(SIZE, **changes)).to(device)  # type: ignore[arg-type]
 
@@ -54,11 +54,11 @@ def close(ours: Tensor, theirs: Tensor, share: float) -> bool:
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_gradients_equal_those_of_the_cpu_to_bf16(causal: bool) -> None:
-    """To 3 % of the gradient's norm; bf16 has 8 bits."""
+    """To 5 % of the gradient's norm: bf16 has 8 bits, and a CPU's bf16 is 3.2 to 3.7 % off."""
     expected = gradients(model_on("cpu"), causal, "cpu")
     for grid in (None, Grid(windows=4, items=3)):
         found = gradients(model_on("cuda"), causal, "cuda", grid=grid)
-        assert close(found, expected, 0.03)
+        assert close(found, expected, 0.05)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -107,7 +107,7 @@ def test_training_on_a_gpu_learns_as_on_a_cpu(causal: bool) -> None:
     for device in ("cpu", "cuda"):
         grid = Grid(windows=8, items=3) if device == "cuda" else None
         collator = Collator(items, TOKENS, causal=causal, device=device, grid=grid)
-        model, runtime = model_on(device), Runtime(device=device)
+        model, runtime = model_on(device), Runtime(device=device, precision="bfloat16")
         examples = Examples(
             len(windows),
             partial(collator.micro_batches, windows),
@@ -129,7 +129,7 @@ def test_search_finds_what_it_finds_on_a_cpu() -> None:
     found = []
     for device in ("cpu", "cuda"):
         model, tree = model_on(device).eval(), PrefixTree.of(tuples, device)
-        with tensor_cores(device):
+        with tensor_cores(device, "bfloat16"):
             rows, scores = search(model, tree, memory.to(device), len(tuples))
         found.append((rows.cpu(), scores.cpu()))
     (rows, scores), (their_rows, their_scores) = found

@@ -16,7 +16,11 @@ import tokbench.nn
 
 PINNED = Path(__file__).with_name("surface.txt")
 FOLDERS = ("kmeans", "quantizer", "training", "transformer")
-FILES = {"cooccurrence": ["cooccurrences"], "devices": ["on_cuda", "resident", "seeded", "sent"]}
+DEVICES = [
+    "bias_learning_attention", "in_halves", "on_cuda", "resident", "seeded", "sent",
+    "tokens_at_once",
+]  # fmt: skip
+FILES = {"cooccurrence": ["cooccurrences"], "devices": DEVICES}
 
 
 def surface() -> str:
@@ -32,7 +36,7 @@ def surface() -> str:
                 lines += [
                     f"{place}.{name}.{at}{called(method)}"
                     for at, method in methods.items()
-                    if inspect.isroutine(method) and not hasattr(tuple, at)
+                    if inspect.isroutine(method) and callable(method) and not hasattr(tuple, at)
                 ]
     return "\n".join(sorted(lines)) + "\n"
 

@@ -62,12 +62,16 @@ REQUEST = [
                       "then shows how much each axis varies. Repeatable."),
     click.option("--generator-seed", "generator_seeds", multiple=True,
                  type=click.IntRange(min=0), help="Seed of the generator alone. Repeatable."),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto",
+                 show_default=True,
+                 help="Of the generator's products; auto is bfloat16 on a GPU, where rows of the "
+                      "two never share a board, and float32 on a CPU."),
     click.option("--baselines/--no-baselines", default=True, show_default=True,
                  help="Also run what a tokenizer has to beat: popularity, bigram, item-item, "
                       "content-neighbours and sasrec, over item ids."),
 ]  # fmt: skip
 FIELDS = ("datasets", "tokenizers", "generators", "encoder", "tokenizer_seeds", "generator_seeds",
-          "profile", "protocol", "collision_policies", "beam_width", "baselines",
+          "profile", "protocol", "collision_policies", "beam_width", "precision", "baselines",
           "overrides", "tuned")  # fmt: skip
 
 
@@ -113,22 +117,25 @@ def _seeds(named: tuple[int, ...], count: int | None) -> tuple[int, ...]:
     return named or tuple(range(count or 1))
 
 
-def cells_of(file: Path | None, fields: dict[str, Any], registry: Registry) -> list[Cell]:
+def cells_of(
+    file: Path | None, fields: dict[str, Any], registry: Registry, device: str
+) -> list[Cell]:
     """The cells of a grid file, or of the options alone; each once."""
     from tokbench.pipeline.resolve import make_request, resolve
 
     if file is None:
         if not fields["datasets"]:
             raise click.UsageError("name a dataset with --dataset, or give a grid file")
-        return resolve(make_request(**fields), registry)
-    return list(
-        {one.cell.spec.run_id: one.cell for one in file_cells_of(file, fields, registry)}.values()
-    )
+        return resolve(make_request(**fields), registry, device)
+    cells = file_cells_of(file, fields, registry, device)
+    return list({one.cell.spec.run_id: one.cell for one in cells}.values())
 
 
-def file_cells_of(file: Path, fields: dict[str, Any], registry: Registry) -> list[FileCell]:
+def file_cells_of(
+    file: Path, fields: dict[str, Any], registry: Registry, device: str = "cpu"
+) -> list[FileCell]:
     """The cells of a grid file with the points they stand for."""
     from tokbench.pipeline.file_cells import file_cells
     from tokbench.schema.grid_file import read_grid_file
 
-    return file_cells(file, read_grid_file(file), fields, registry)
+    return file_cells(file, read_grid_file(file), fields, registry, device)

@@ -122,7 +122,7 @@ def _prepared(
     """Options to cells, the context to run them in and the components at hand."""
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext, default_cache
-    from tokbench.pipeline.environment import find_device
+    from tokbench.pipeline.devices import find_device
     from tokbench.registry.registry import build_registry
 
     registry = build_registry(options.pop("plugins"))
@@ -133,4 +133,5 @@ def _prepared(
         progress=progress(),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
-    return cells_of(file, request_fields(options, file), registry), context, registry
+    cells = cells_of(file, request_fields(options, file), registry, context.device)
+    return cells, context, registry

@@ -41,7 +41,8 @@ def tune_command(file: Path, form: str, **options: Any) -> int:
     settings, and says what they took.
     """
     from tokbench.pipeline.context import RunContext, default_cache
-    from tokbench.pipeline.environment import find_device, threads_of
+    from tokbench.pipeline.devices import find_device
+    from tokbench.pipeline.environment import threads_of
     from tokbench.pipeline.resolve import make_request
     from tokbench.pipeline.tuning.study import Study
     from tokbench.pipeline.tuning.trial import Trials

@@ -150,13 +150,18 @@ class ItemNetworkModel(NetworkModel):
             minimum_steps=config.minimum_steps,
         )
         items, start = self.member[train.items], len(self.tuples)
-        collator = Collator(items, windows, start=start, budget=self.places(), device=device)
-        return Examples(len(windows), collator, partial(summed_loss, self.network))
+        budget = self.places(device)
+        collator = Collator(items, windows, start=start, budget=budget, device=device)
+        loss = partial(summed_loss, self.network)
+        return Examples(len(windows), collator, loss, recordable=True)
 
-    def places(self) -> int:
+    def places(self, device: str) -> int:
         """Of a micro-batch in training."""
-        return TRAIN_PLACES
+        from tokbench.nn.devices import tokens_at_once
+
+        return tokens_at_once(TRAIN_PLACES, max(self.ids.level_sizes), device)
 
 
-TRAIN_PLACES = 2048  # places of a micro-batch in training: few enough for a CPU's cache
+# Places of a micro-batch in training: few enough for a CPU's cache.
+TRAIN_PLACES = {"cpu": 2048, "cuda": 2**16}
 SEARCH_BEAMS = 2**14  # beams of a micro-batch in the search

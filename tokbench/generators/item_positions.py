@@ -38,6 +38,7 @@ def last_states(
     """
     import torch
 
+    from tokbench.nn.devices import sent
     from tokbench.nn.transformer.windows import pack
 
     network.to(device).eval()
@@ -50,8 +51,8 @@ def last_states(
             inputs = padded[np.where(at < kept[rows][:, None], first + at, -1)]
             begun = np.concatenate([np.full((len(rows), 1), start), inputs], axis=1)
             with torch.no_grad():
-                hidden = network(torch.from_numpy(begun).to(device))
-            yield rows, hidden[range(len(rows)), torch.from_numpy(kept[rows])]
+                hidden = network(sent(begun, device))
+            yield rows, hidden[torch.arange(len(rows), device=device), sent(kept[rows], device)]
 
 
 def repeated(windows: Windows, *, batch_size: int, epochs: int, minimum_steps: int) -> Windows:

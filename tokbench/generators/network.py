@@ -80,7 +80,7 @@ class NetworkGenerator(Generator, Generic[Model]):
             model = self.untrained(ids)
             model.network.to(runtime.device)
             search = partial(
-                validate, model, ids, queries, width=recipe.validation_width, device=runtime.device
+                validate, model, ids, queries, width=recipe.validation_width, runtime=runtime
             )
             examples = model.examples(histories.train, runtime.device)
             train(model.network, examples, recipe, search, rng=rng, runtime=runtime)

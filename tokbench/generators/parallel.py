@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tokbench.api import option
-from tokbench.generators.item_network import ItemNetworkConfig, ItemNetworkModel
+from tokbench.generators.item_network import TRAIN_PLACES, ItemNetworkConfig, ItemNetworkModel
 from tokbench.generators.network import NetworkGenerator
 from tokbench.generators.rq_transformer import RqTransformer
 from tokbench.types import SemanticIds
@@ -75,11 +75,14 @@ class ParallelModel(ItemNetworkModel):
         """Histories of a pass: every tuple is scored."""
         return max(1, SCORES // len(self.tuples))
 
-    def places(self) -> int:
+    def places(self, device: str) -> int:
         """Of a micro-batch in training, fewer where every tuple is scored at each."""
+        from tokbench.nn.devices import on_cuda, tokens_at_once
+
         if self.network.objective == "levels":
-            return super().places()
-        return max(1, min(super().places(), SCORES // len(self.tuples)))
+            return super().places(device)
+        budget = tokens_at_once(TRAIN_PLACES, len(self.tuples), device)
+        return budget if on_cuda(device) else max(1, min(budget, SCORES // len(self.tuples)))
 
 
 SCORES = 2**24  # of tuples in a pass: 64 MiB

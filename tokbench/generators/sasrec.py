@@ -218,6 +218,7 @@ class SasRecModel(NetworkModel):
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once, in rows of two or more; on little data
         several times over."""
+        from tokbench.nn.devices import on_cuda, tokens_at_once
         from tokbench.nn.training.gradient import Examples
         from tokbench.nn.transformer.sasrec import Collator, sampled_loss, summed_loss
         from tokbench.nn.transformer.windows import Windows, sequence_windows
@@ -233,15 +234,18 @@ class SasRecModel(NetworkModel):
             minimum_steps=self.config.minimum_steps,
         )
         negatives = self.config.negatives
-        budget = min(TRAIN_PLACES, LOGITS // (negatives or len(self.tuples)))
+        budget = tokens_at_once(TRAIN_PLACES, negatives or len(self.tuples), device)
+        if not on_cuda(device):
+            budget = min(budget, LOGITS // (negatives or len(self.tuples)))
         items = self.member[train.items]
         collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
         loss = partial(summed_loss, self.network)
         if negatives:
             loss = partial(sampled_loss, self.network, negatives=negatives)
-        return Examples(len(windows), collator, loss)
+        return Examples(len(windows), collator, loss, recordable=not negatives)
 
 
 OWN = 1000.0  # more than any two log-probabilities differ by
-TRAIN_PLACES = 4096  # of a micro-batch in training, fewer where the catalogue is large
+# Places of a micro-batch in training, fewer where the catalogue is large.
+TRAIN_PLACES = {"cpu": 4096, "cuda": 2**16}
 LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB

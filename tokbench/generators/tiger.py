@@ -7,7 +7,7 @@ out was found best, arXiv 2507.22224) and no end token, as every tuple has M cod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -157,7 +157,7 @@ class TigerModel(NetworkModel):
         """
         self.network.to(runtime.device)
         with runtime.progress.track("generate", total=len(histories)) as advance:
-            rows, scores = self._search(histories, width, runtime.device, advance)
+            rows, scores = self._search(histories, width, runtime, advance)
         codes = np.where(rows[..., None] >= 0, self.tuples[rows], -1)
         return Beams(codes, scores)
 
@@ -170,50 +170,65 @@ class TigerModel(NetworkModel):
         """
         import torch
 
+        from tokbench.nn.devices import in_halves
         from tokbench.nn.transformer.loss import log_likelihood
 
         network, tokens = self.network.to(runtime.device).eval(), self.tokens(codes)
         found = np.empty(len(histories))
         with runtime.progress.track("likelihood", total=len(histories)) as advance:
-            for group, (read, allowed, length) in self._groups(histories, 1, runtime.device):
+            groups, read = self._groups(histories, 1, runtime.device)
+
+            def score(group: Ints) -> None:
+                inputs, allowed, length = read(group)
                 wanted = torch.from_numpy(tokens[group]).to(runtime.device)
                 with torch.inference_mode():
-                    memory = network.encode(read, allowed)
+                    memory = network.encode(inputs, allowed)
                     found[group] = log_likelihood(network, wanted, memory, length).cpu()
                 advance(len(group))
+
+            for group in groups:
+                in_halves(score, group)
         return found
 
     def _search(
-        self, histories: Sequences, width: int, device: str, advance: Callable[[int], None]
+        self, histories: Sequences, width: int, runtime: Runtime, advance: Callable[[int], None]
     ) -> tuple[Ints, NDArray[np.float32]]:
         """Rows of `tuples` and scores, [Q, width]; histories of near length go together."""
         import torch
 
-        from tokbench.nn.devices import tensor_cores
+        from tokbench.nn.devices import in_halves, tensor_cores
         from tokbench.nn.transformer.beam import PrefixTree, search
 
+        device = runtime.device
         tree = PrefixTree.of(self.tokens(self.tuples), device)
         width_ = min(width, len(tree))
         rows = np.full((len(histories), width), -1, np.int64)
         scores = np.full((len(histories), width), -np.inf, np.float32)
         self.network.eval()
-        for group, (tokens, allowed, length) in self._groups(histories, width_, device):
-            with torch.inference_mode(), tensor_cores(device):
+        groups, read = self._groups(histories, width_, device)
+
+        def find(group: Ints) -> None:
+            tokens, allowed, length = read(group)
+            with torch.inference_mode(), tensor_cores(device, runtime.precision):
                 memory = self.network.encode(tokens, allowed)
                 found, score = search(self.network, tree, memory, width_, length)
             rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
             advance(len(group))
+
+        for group in groups:
+            in_halves(find, group)
         return rows, scores
 
     def _groups(
         self, histories: Sequences, width: int, device: str
-    ) -> Iterator[tuple[Ints, tuple[Tensor, Tensor | None, Tensor | None]]]:
-        """Histories of near length, and what the encoder reads of them; each is to be continued by
-        `width` tuples."""
-        from tokbench.nn.devices import on_cuda
+    ) -> tuple[list[Ints], Callable[[Ints], tuple[Tensor, Tensor | None, Tensor | None]]]:
+        """Histories of near length, each to be continued by `width` tuples, and what the encoder
+        reads of some of them."""
+        from tokbench.nn.devices import tokens_at_once
         from tokbench.nn.transformer.collator import Collator
         from tokbench.nn.transformer.windows import pack
 
+        levels, stop = self.ids.levels, histories.offsets[1:]
         collator = Collator(
             histories.items,
             self.tokens(self.ids.codes),
@@ -221,16 +236,16 @@ class TigerModel(NetworkModel):
             whole_items=self._whole_items,
             device=device,
         )
-        stop = histories.offsets[1:]
         kept = np.minimum(histories.lengths, self.config.history_items)
-        size = (1 + kept + width) * self.ids.levels  # tokens of a query: history and beams
-        budget = SEARCH_TOKENS["cuda" if on_cuda(device) else "cpu"]
-        for group in pack(size, budget=budget, overhead=budget // 8):
-            yield group, collator.read(stop[group] - kept[group], stop[group])
+        size = (1 + kept + width) * levels  # tokens of a query: history and beams
+        # A level's scores are those of one token of each beam.
+        budget = tokens_at_once(SEARCH_TOKENS, -(-self.network.size.vocabulary // levels), device)
+        groups = pack(size, budget=budget, overhead=budget // 8)
+        return groups, lambda group: collator.read(stop[group] - kept[group], stop[group])
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """One window per target, or with a causal encoder one per run of targets."""
-        from tokbench.nn.devices import on_cuda
+        from tokbench.nn.devices import on_cuda, tokens_at_once
         from tokbench.nn.training.gradient import Examples
         from tokbench.nn.transformer.collator import Collator, Grid
         from tokbench.nn.transformer.loss import summed_loss
@@ -238,7 +253,7 @@ class TigerModel(NetworkModel):
 
         history, causal = self.config.history_items, self._causal
         windows = (sequence_windows if causal else prefix_windows)(train.offsets, history)
-        budget = TRAIN_TOKENS["cuda" if on_cuda(device) else "cpu"]
+        budget = tokens_at_once(TRAIN_TOKENS, self.network.size.vocabulary, device)
         grid = Grid(WINDOW_STEP, -(-(history + 1) // LENGTH_CLASSES))
         collator = Collator(
             train.items,

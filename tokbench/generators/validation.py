@@ -11,10 +11,10 @@ from tokbench.types import Queries, SemanticIds, Sequences
 
 
 def validate(
-    model: GeneratorModel, ids: SemanticIds, queries: Queries, *, width: int, device: str
+    model: GeneratorModel, ids: SemanticIds, queries: Queries, *, width: int, runtime: Runtime
 ) -> dict[str, float]:
     """NDCG@10 and Recall@10 over items, expected under ties, by a search of this width."""
-    quiet = Runtime(device=device, progress=Quiet())
+    quiet = Runtime(runtime.device, progress=Quiet(), precision=runtime.precision)
     beams = model.generate(queries.histories, width=width, runtime=quiet)
     placement = place(beams, ids, queries.targets)
     return {

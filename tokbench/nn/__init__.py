@@ -9,7 +9,9 @@ does not name may change at any time.
     tokbench.nn.training       the trainer of everything that learns by gradient
     tokbench.nn.transformer    the encoder-decoder, its layers and micro-batches, beam search
     tokbench.nn.cooccurrence   `cooccurrences`: how often items stand near each other
-    tokbench.nn.devices        `on_cuda`, `resident`, `seeded`, `sent`: where tensors live
+    tokbench.nn.devices        where tensors live: `on_cuda`, `resident`, `seeded`, `sent`; what a
+                               GPU asks for: `tokens_at_once`, `in_halves`,
+                               `bias_learning_attention`
 
 `tokbench.generators.network` makes a generator of a network, its batches and its loss. The folders
 import torch: import them inside the methods that use them, so that listing components stays fast.

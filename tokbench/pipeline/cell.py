@@ -96,7 +96,9 @@ class Data:
             return self.sources(name, cell).digests[name]
         chosen: object = getattr(cell.spec, name)
         if isinstance(chosen, ComponentSpec):  # not its label, not where its files are
-            return [chosen.name, chosen.config, chosen.fingerprint, chosen.inputs]
+            identity = [chosen.name, chosen.config, chosen.fingerprint, chosen.inputs]
+            precise = name != "generator" or cell.spec.precision == "float32"
+            return identity if precise else [*identity, cell.spec.precision]
         return chosen
 
 

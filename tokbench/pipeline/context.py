@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tokbench.api import Progress, Quiet, Runtime
+from tokbench.api import Precision, Progress, Quiet, Runtime
 from tokbench.schema.record import Cost, Record
 from tokbench.schema.run_spec import RunSpec
 
@@ -34,9 +34,9 @@ class RunContext:
         """Where artifacts are kept."""
         return self.cache / "store"
 
-    def runtime(self) -> Runtime:
+    def runtime(self, precision: Precision = "float32") -> Runtime:
         """A Runtime with an empty log."""
-        return Runtime(self.device, self.cache / "downloads", self.progress)
+        return Runtime(self.device, self.cache / "downloads", self.progress, precision=precision)
 
 
 @dataclass

@@ -10,10 +10,6 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from tokbench.errors import ConfigError
-
-DEVICES = "use auto, cpu, cuda or cuda:N"
-
 
 def peak_memory_mb() -> float:
     """The process's highest resident memory so far, in MB; 0 where the system does not say."""
@@ -23,48 +19,6 @@ def peak_memory_mb() -> float:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
-
-
-def forget_device_peak(device: str) -> None:
-    """Start to look for a new peak of the device's memory."""
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def device_peak_mb(device: str) -> float | None:
-    """The most memory that tensors held on the device since `forget_device_peak`, in MB; None for
-    the CPU, whose memory is the process's."""
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-
-
-def find_device(name: str) -> str:
-    """The torch device of that name; `auto` is a GPU where there is one. Raises ConfigError."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"no device is called {name!r}; {DEVICES}") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r}: tokbench does not compute on {device.type}; {DEVICES}")
-    there = torch.cuda.device_count() if device.type == "cuda" else 1
-    if (device.index or 0) >= there:
-        raise ConfigError(f"device {name!r}: torch finds {there} CUDA devices here; {DEVICES}")
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from error
-    return name
 
 
 def use_threads(threads: int) -> None:

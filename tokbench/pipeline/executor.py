@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tokbench.api import Metric
-from tokbench.errors import StoreError, TokbenchError
-from tokbench.pipeline import environment
+from tokbench.errors import StoreError, TokbenchError, WorkerError
+from tokbench.pipeline import devices, environment
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.outcome import Made, make_outcome
@@ -51,6 +51,7 @@ class Failed:
     """A task that came to nothing, with the sentence that says why."""
 
     error: str
+    lost: bool = False  # the GPU, to this process: it can do no other task
 
 
 Result = Artifact | Scored | Failed
@@ -81,7 +82,16 @@ class LocalExecutor:
     def submit(self, task: Task) -> Future[Result]:
         """A future that is done."""
         future: Future[Result] = Future()
-        future.set_result(self._worker.do(task))
+        result = self._worker.do(task)
+        if isinstance(result, Failed) and result.lost:
+            future.set_exception(
+                WorkerError(
+                    f"the GPU was lost to this process at the stage {task.stage}: {result.error} "
+                    "(with --jobs 2 only this cell fails, and its process is replaced)"
+                )
+            )
+        else:
+            future.set_result(result)
         return future
 
     def close(self) -> None:
@@ -105,7 +115,7 @@ class Worker:
         try:
             return self._score(task) if task.stage == SCORE else self._build(task)
         except (Exception, SystemExit) as error:  # a plugin may call sys.exit
-            return Failed(_sentence(error))
+            return Failed(_sentence(error), devices.is_lost(error))
 
     def _build(self, task: Task) -> Artifact:
         """The artifact of the task's stage. Its facts: the digest of its content, cost, log, and
@@ -116,14 +126,14 @@ class Worker:
 
         def build(folder: Path) -> dict[str, Any]:
             inputs = [self._value(name, task) for name in stage.inputs]
-            runtime = self._context.runtime()
-            environment.forget_device_peak(runtime.device)
+            runtime = self._context.runtime(task.cell.spec.precision)
+            devices.forget_device_peak(runtime.device)
             start = time.perf_counter()
             value = stage.run(*inputs, runtime)
             cost = {
                 "seconds": round(time.perf_counter() - start, 3),
                 "peak_memory_mb": environment.peak_memory_mb(),
-                "device_memory_mb": environment.device_peak_mb(runtime.device),
+                "device_memory_mb": devices.device_peak_mb(runtime.device),
             }
             save(folder, value)
             told = stage.tell(value, *inputs, runtime) if stage.tell else {}

@@ -24,7 +24,11 @@ class FileCell:
 
 
 def file_cells(
-    path: Path, file: GridFile, given: Mapping[str, Any], registry: Registry
+    path: Path,
+    file: GridFile,
+    given: Mapping[str, Any],
+    registry: Registry,
+    device: str = "cpu",
 ) -> list[FileCell]:
     """The cells of every point of a file (a cell may stand for several), then the baselines.
 
@@ -41,7 +45,7 @@ def file_cells(
             added = {"overrides": (*request.overrides, *point.overrides)}
             if not file.panels:
                 added["tokenizers"] = (str(dict(point.at)[ROWS]),)
-            for cell in resolve(request.model_copy(update=added), registry):
+            for cell in resolve(request.model_copy(update=added), registry, device):
                 beside = is_baseline(cell.spec.tokenizer.name, cell.spec.generator.name)
                 found.append(FileCell(None if beside else point, cell))
     except ConfigError as error:

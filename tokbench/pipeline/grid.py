@@ -10,7 +10,8 @@ from typing import Literal
 from tokbench.api import Metric
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import Callbacks, RunContext, default_cache
-from tokbench.pipeline.environment import describe, find_device, threads_of
+from tokbench.pipeline.devices import check_precision, find_device
+from tokbench.pipeline.environment import describe, threads_of
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
 from tokbench.pipeline.resolve import Protocol, Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
@@ -33,7 +34,7 @@ def run_grid(
 ) -> list[Record]:
     """`run_cells` for every cell of a request."""
     registry = registry or build_registry()
-    cells = resolve(request, registry)
+    cells = resolve(request, registry, context.device)
     return run_cells(cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads)
 
 
@@ -57,6 +58,8 @@ def run_cells(
     and on the board. `executor` does the tasks somewhere else; it is closed at the end.
     """
     callbacks = callbacks or Callbacks()
+    for cell in cells:
+        check_precision(cell.spec.precision, context.device)
     data = DataCache(context.runtime())
     cells = data.served(cells)  # a fault in a file shows before anything runs
     records: dict[str, Record] = {}
@@ -147,6 +150,7 @@ def run(
     protocol: Protocol = "leave-one-out",
     collision_policies: Names = ("nearest-free",),
     beam_width: int = 100,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     baselines: bool = True,
     overrides: Names = (),
     tuned: Names = (),
@@ -176,12 +180,14 @@ def run(
         protocol: how test items are held out.
         collision_policies: what becomes of items with one tuple, see scoring/collisions.py.
         beam_width: code tuples that a generator proposes, 1 to 1000.
+        precision: of the generator's products; "auto" is bfloat16 on a GPU, float32 on a CPU.
         baselines: also run the baselines, over item ids.
         overrides: options as "tokenizer.temperature=0.5", as `--set` takes them.
         tuned: files of `tokbench tune`, whose best settings are used.
         results: folder of the records.
         cache: folder of artifacts and downloads; None is TOKBENCH_CACHE, or the user's cache.
-        device: a torch device, or "auto": a GPU where there is one.
+        device: cpu, cuda, cuda:K, or "auto": a GPU where there is one. Several jobs on cuda are
+            spread over the cards.
         jobs: processes to work in; above 1 a script must make this call below
             `if __name__ == "__main__":`.
         threads: CPU threads of each job; another count than one rounds, and so trains, otherwise,
@@ -206,6 +212,7 @@ def run(
         protocol=protocol,
         collision_policies=collision_policies,
         beam_width=beam_width,
+        precision=precision,
         baselines=baselines,
         overrides=overrides,
         tuned=tuned,

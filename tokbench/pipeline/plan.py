@@ -30,7 +30,7 @@ def plan_grid(
     request: Request, context: RunContext, *, registry: Registry | None = None
 ) -> list[PlannedCell]:
     """`plan_cells` for every cell of a request."""
-    return plan_cells(resolve(request, registry or build_registry()), context)
+    return plan_cells(resolve(request, registry or build_registry(), context.device), context)
 
 
 def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:

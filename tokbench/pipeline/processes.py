@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from tokbench.api import Metric, Quiet
 from tokbench.errors import WorkerError
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.context import RunContext
+from tokbench.pipeline.devices import cards, share_card
 from tokbench.pipeline.environment import use_threads
 from tokbench.pipeline.executor import Failed, Result, Task, Worker
 from tokbench.registry.registry import Registry, build_registry
@@ -32,17 +34,19 @@ PATIENCE = 5.0  # seconds between asking a worker to end and ending it
 
 @dataclass
 class _Process:
-    """A pool of one, its process, and a future that is done when that is ready."""
+    """A pool of one, its process, a future that is done when that is ready, and its device."""
 
     pool: ProcessPoolExecutor
     process: BaseProcess
     ready: Future[None]
+    device: str
 
 
 class ProcessExecutor:
     """Does up to `jobs` tasks at once, each in a process; a death is the task's result.
 
-    Each process is given `threads` threads. It draws no bars: several at once could not be read.
+    Each process is given `threads` threads, and where the device is `cuda` the card that has the
+    fewest processes. It draws no bars: several at once could not be read.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class ProcessExecutor:
         self.slots, self._threads, self._metrics = jobs, threads, metrics
         self._context = replace(context, progress=Quiet())
         self._files = [plugin.name for plugin in registry.plugins if plugin.origin == "file"]
+        self._cards = cards(context.device)
         self._all: list[_Process] = []
         self._idle: list[_Process] = []
 
@@ -81,9 +86,13 @@ class ProcessExecutor:
         before = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
         pool = ProcessPoolExecutor(1, context, _begin, (self._files, self._threads))
-        ready = pool.submit(_equip, self._context, self._metrics)  # starts the process
+        busy = Counter(worker.device for worker in self._all if worker.process.is_alive())
+        device = min(self._cards, key=busy.__getitem__)
+        shared = -(-self.slots // len(self._cards))  # processes on a card
+        mine = replace(self._context, device=device)
+        ready = pool.submit(_equip, mine, self._metrics, shared)  # starts the process
         (process,) = set(multiprocessing.active_children()) - before
-        worker = _Process(pool, process, ready)
+        worker = _Process(pool, process, ready, device)
         self._all.append(worker)
         return worker
 
@@ -92,8 +101,12 @@ class ProcessExecutor:
     ) -> None:
         """Called when a task ended, by itself or with its process."""
         if done.exception() is None:
-            self._idle.append(worker)
-            answer.set_result(done.result())
+            result = done.result()
+            if isinstance(result, Failed) and result.lost:
+                worker.process.terminate()  # a new one takes its place
+            else:
+                self._idle.append(worker)
+            answer.set_result(result)
             return
         worker.process.join(PATIENCE)
         code = worker.process.exitcode
@@ -142,9 +155,10 @@ def _begin(plugin_files: Sequence[str], threads: int) -> None:
     build_registry([Path(file) for file in plugin_files], entry_points=False)
 
 
-def _equip(context: RunContext, metrics: Sequence[Metric]) -> None:
+def _equip(context: RunContext, metrics: Sequence[Metric], processes: int) -> None:
     """Make its Worker; after `_begin`, since metrics may come from a plugin file."""
     global _worker
+    share_card(context.device, processes)
     _worker = Worker(context, metrics)
 
 

@@ -21,6 +21,7 @@ from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.pipeline.cell import Cell
+from tokbench.pipeline.devices import find_precision
 from tokbench.pipeline.overrides import Overrides
 from tokbench.pipeline.tuning.file import TunedFile
 from tokbench.registry.registry import KINDS, Entry, Registry
@@ -59,6 +60,7 @@ class Request(Frozen):
     protocol: Protocol = "leave-one-out"
     collision_policies: tuple[str, ...] = ("nearest-free",)
     beam_width: int = Field(100, ge=1, le=1000)  # benchmarks/speed/results.md, beam_width
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the device's
     baselines: bool = True
     overrides: tuple[str, ...] = ()  # "tokenizer.temperature=0.5"
     tuned: tuple[str, ...] = ()  # files of `tokbench tune`, whose best settings are overrides too
@@ -105,8 +107,9 @@ def make_request(**fields: Any) -> Request:
         raise ConfigError(f"request: {'; '.join(findings)}; fields: {allowed}") from error
 
 
-def resolve(request: Request, registry: Registry) -> list[Cell]:
-    """Every cell of the grid, checked and complete, baselines first.
+def resolve(request: Request, registry: Registry, device: str = "cpu") -> list[Cell]:
+    """Every cell of the grid, checked and complete, baselines first; `device` says what the
+    precision `auto` is.
 
     Raises ConfigError or UnknownComponentError before anything runs.
     """
@@ -138,8 +141,9 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
     rows += itertools.product(
         tokenizers, request.collision_policies, generators, request.seed_pairs()
     )
+    precise = request.model_copy(update={"precision": find_precision(request.precision, device)})
     cells = [
-        _cell(request, dataset, encoder, tokenizer, policy, generator, seeds, tuned)
+        _cell(precise, dataset, encoder, tokenizer, policy, generator, seeds, tuned)
         for dataset in datasets
         for tokenizer, policy, generator, seeds in rows
     ]
@@ -177,6 +181,7 @@ def _cell(
         beam_width=request.beam_width,
         tokenizer_seed=seeds[0],
         generator_seed=seeds[1],
+        precision="bfloat16" if request.precision == "bfloat16" else "float32",
     )
     return Cell(
         spec=spec,

@@ -1,9 +1,9 @@
 """All results of a report, built once from records: boards, and the rows in them.
 
-A board holds records of one dataset, protocol, profile and encoder: rows of different profiles or
-protocols never stand in one table. A row averages the per-user outcomes of its seeds; its interval
-covers users and, where a row of its family was run twice, training runs; `spread` is the range over
-seeds; rows of one group are not significantly different.
+A board holds records of one dataset, protocol, profile, encoder and precision: rows of different
+profiles, protocols or precisions never stand in one table. A row averages the per-user outcomes of
+its seeds; its interval covers users and, where a row of its family was run twice, training runs;
+`spread` is the range over seeds; rows of one group are not significantly different.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Title:
     encoder: str
     beam_width: int
     dataset_digest: str
+    precision: str = "float32"
 
     def __str__(self) -> str:
         return f"{self.dataset} · {self.setting} · data {self.dataset_digest[:8]}"
@@ -47,6 +48,7 @@ class Title:
         return (
             f"{self.protocol} · profile {self.profile} · encoder {self.encoder} "
             f"· beam {self.beam_width}"
+            f"{'' if self.precision == 'float32' else f' · {self.precision}'}"
         )
 
 
@@ -131,7 +133,7 @@ class ResultSet:
         for record in self.records:
             spec = record.spec
             key = (spec.dataset.name, spec.protocol, spec.profile, spec.encoder.label,
-                   spec.beam_width, tuple(sorted(spec.dataset.inputs.items())),
+                   spec.beam_width, spec.precision, tuple(sorted(spec.dataset.inputs.items())),
                    str(spec.dataset.config))  # fmt: skip
             found.setdefault(key, []).append(record)
         return tuple(_board(found[key]) for key in sorted(found, key=_order))
@@ -185,4 +187,5 @@ def _title(records: Sequence[Record]) -> Title:
         spec.encoder.label,
         spec.beam_width,
         min(digests, default="none"),
+        spec.precision,
     )

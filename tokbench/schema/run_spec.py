@@ -10,7 +10,9 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+from tokbench.api import Precision
 
 # Generators that stand on every board, over item ids.
 BASELINE_TOKENIZER = "item-id"
@@ -66,6 +68,17 @@ class RunSpec(Frozen):
     beam_width: int
     tokenizer_seed: int
     generator_seed: int
+    precision: Precision = "float32"  # of the generator's products on a GPU
+
+    @model_serializer(mode="wrap")
+    def without_the_common_precision(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """float32 is not written: identities are older than the choice."""
+        found: dict[str, Any] = handler(self)
+        if self.precision == "float32":
+            del found["precision"]
+        return found
 
     @property
     def run_id(self) -> str:

@@ -128,7 +128,7 @@ def test_every_item_is_a_label_once_and_the_loss_is_cross_entropy() -> None:
     collator = Collator(sequences.items, codes, budget=16, device="cpu")
     net, labelled, expected, total, count = network(), [], 0.0, 0.0, 0
     for batch in collator.micro_batches(windows, np.arange(len(windows))):
-        inputs, labels, number = batch
+        inputs, labels, number = batch.inputs, batch.labels, batch.supervised
         loss = summed_loss(net, batch)
         total, count = total + float(loss.detach()), count + number
         labelled += labels[labels != IGNORED].tolist()

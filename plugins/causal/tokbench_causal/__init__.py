@@ -160,18 +160,21 @@ class CausalModel(NetworkModel):
         """
         import torch
 
+        from tokbench.nn.devices import in_halves
         from tokbench_causal.network import log_likelihood
 
         network, wanted = self.network.to(runtime.device).eval(), codes.astype(np.int64) + self.base
         found = np.empty(len(histories))
         with runtime.progress.track("likelihood", total=len(histories)) as advance:
-            for group, read in self._groups(histories, 1, runtime.device):
-                tokens = np.concatenate([read, wanted[group]], axis=1)
-                log_p = log_likelihood(
-                    network, torch.from_numpy(tokens).to(runtime.device), self.ids.levels
-                )
-                found[group] = log_p.cpu()
+
+            def score(group: Ints) -> None:
+                tokens = np.concatenate([self._read(histories, group), wanted[group]], axis=1)
+                on_device = torch.from_numpy(tokens).to(runtime.device)
+                found[group] = log_likelihood(network, on_device, self.ids.levels).cpu()
                 advance(len(group))
+
+            for group in self._groups(histories, 1, runtime.device):
+                in_halves(score, group)
         return found
 
     def _search(
@@ -181,6 +184,7 @@ class CausalModel(NetworkModel):
         nothing is padded."""
         import torch
 
+        from tokbench.nn.devices import in_halves
         from tokbench.nn.transformer import PrefixTree
         from tokbench_causal.network import search
 
@@ -189,37 +193,52 @@ class CausalModel(NetworkModel):
         rows = np.full((len(histories), width), -1, np.int64)
         scores = np.full((len(histories), width), -np.inf, np.float32)
         self.network.eval()
-        for group, tokens in self._groups(histories, width_, device):
-            found, score = search(self.network, tree, torch.from_numpy(tokens).to(device), width_)
+
+        def find(group: Ints) -> None:
+            tokens = torch.from_numpy(self._read(histories, group)).to(device)
+            found, score = search(self.network, tree, tokens, width_)
             rows[group, :width_], scores[group, :width_] = found.cpu(), score.cpu()
             advance(len(group))
+
+        for group in self._groups(histories, width_, device):
+            in_halves(find, group)
         return rows, scores
 
-    def _groups(self, histories: Sequences, width: int, device: str) -> Iterator[tuple[Ints, Ints]]:
-        """Histories of one length as tokens [rows, S], each to be continued by `width` tuples."""
+    def _groups(self, histories: Sequences, width: int, device: str) -> Iterator[Ints]:
+        """Histories of one length, each to be continued by `width` tuples."""
+        from tokbench.nn.devices import tokens_at_once
+
         kept = np.minimum(histories.lengths, self.config.history_items)
-        budget = SEARCH_TOKENS["cpu" if device == "cpu" else "cuda"]
+        # A level's scores are those of one token of each beam.
+        vocabulary = -(-self.network.size.vocabulary // self.ids.levels)
+        budget = tokens_at_once(SEARCH_TOKENS, vocabulary, device)
         for length in np.unique(kept):
             queries = np.flatnonzero(kept == length)
             most = max(1, budget // ((1 + int(length) + width) * self.ids.levels))
-            for block in batches(len(queries), most):
-                group = queries[block]
-                ends = histories.offsets[group + 1][:, None]
-                items = histories.items[ends - length + np.arange(length)]
-                read = self.tokens[items].reshape(len(group), -1)
-                yield group, np.insert(read, 0, self.start, axis=1)
+            yield from (queries[block] for block in batches(len(queries), most))
+
+    def _read(self, histories: Sequences, group: Ints) -> Ints:
+        """Histories of one length as tokens [rows, S]."""
+        length = min(int(histories.lengths[group[0]]), self.config.history_items)
+        ends = histories.offsets[group + 1][:, None]
+        items = histories.items[ends - length + np.arange(length)]
+        read = self.tokens[items].reshape(len(group), -1)
+        return np.insert(read, 0, self.start, axis=1)
 
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once."""
+        from tokbench.nn.devices import on_cuda, tokens_at_once
         from tokbench.nn.training import Examples
-        from tokbench.nn.transformer import sequence_windows
+        from tokbench.nn.transformer import Grid, sequence_windows
         from tokbench_causal.examples import Collator, summed_loss
 
         windows = sequence_windows(train.offsets, self.config.history_items)
-        budget = TRAIN_TOKENS["cpu" if device == "cpu" else "cuda"]
-        collator = Collator(train.items, self.tokens, budget=budget, device=device)
+        budget = tokens_at_once(TRAIN_TOKENS, self.network.size.vocabulary, device)
+        grid = Grid(32, -(-(self.config.history_items + 1) // 4)) if on_cuda(device) else None
+        collator = Collator(train.items, self.tokens, budget=budget, device=device, grid=grid)
         loss = partial(summed_loss, self.network, smoothing=self.config.label_smoothing)
-        return Examples(len(windows), partial(collator.micro_batches, windows), loss)
+        batches = partial(collator.micro_batches, windows)
+        return Examples(len(windows), batches, loss, recordable=True)
 
 
 @hookimpl

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from benchmarks.speed.generator.t5 import t5_with_weights_of
-from tokbench.nn.transformer.layers import Size
+from tokbench.nn.transformer.layers import Size, distance_bounds, distance_bucket
 from tokbench.nn.transformer.t5 import Past, Transformer
 
 SIZE = Size(40, d_model=32, d_ff=48, heads=3, d_head=16, encoder_layers=2, decoder_layers=3)
@@ -147,3 +148,18 @@ def test_a_position_of_several_tokens_is_the_sum_of_their_embeddings(model: Tran
         model.embedding[:3] = sums
         expected = model.encode(torch.tensor([[0, 1, 2]]))
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(("buckets", "furthest"), [(32, 128), (16, 128), (32, 256)])
+def test_classes_of_distance_are_t5s(buckets: int, furthest: int) -> None:
+    """Its formula with real logarithms, a hair above the edges on which these fall."""
+    exact = buckets // 2
+    bounds = torch.tensor(distance_bounds(buckets, furthest))
+    distance = torch.arange(2 * furthest)
+    found = distance_bucket(-distance, bounds, causal=True).tolist()
+    for at, bucket in enumerate(found):
+        share = math.log(max(at, 1) / exact) / math.log(furthest / exact)
+        far = exact + math.floor(share * (buckets - exact) + 1e-9)
+        assert bucket == (at if at < exact else min(far, buckets - 1)), at
+    both = distance_bucket(torch.tensor([-3, 0, 3, 10**6]), bounds, causal=False).tolist()
+    assert both == [3, 0, buckets + 3, 2 * buckets - 1]

@@ -29,56 +29,39 @@ EAGER = 3  # real steps before the recording: they make Adam's state and set lib
 class Replay:
     """Calls `step`, from the fourth call on as a CUDA graph of it.
 
-    Weights, optimizer state and everything else that the step changes must be changed in place.
-    A step in which the host waits for the device cannot be recorded (CoST's mask_duplicates counts
-    equal rows); such a step runs as it is. So does one whose rows are of another number.
+    Weights, optimizer state and everything else that the step changes must be changed in place,
+    and the host must not wait for the device within it: recording such a step raises. A step whose
+    rows are of another number than those recorded runs as it is.
     """
 
     def __init__(self, step: Step) -> None:
         self.step = step
         self.calls = 0
-        self.waits = False
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, rows: Tensor) -> Stepped:
         """One step; the result is the caller's own."""
         self.calls += 1
-        if self.calls < EAGER:
-            return self.aside(self.step, rows)
-        if self.calls == EAGER:
-            return self.aside(self.examined, rows)
-        if self.waits or (self.graph is not None and rows.shape != self.rows.shape):
-            return self.step(rows)
-        if self.graph is None:
-            self.record(rows)
-        self.rows.copy_(rows)
-        assert self.graph is not None
-        self.graph.replay()
-        return Stepped(self.result.codes.clone(), self.result.losses.clone())
+        with torch.cuda.device(rows.device):  # the card that is recorded is the current one
+            if self.calls <= EAGER:
+                return self.aside(rows)
+            if self.graph is not None and rows.shape != self.rows.shape:
+                return self.step(rows)
+            if self.graph is None:
+                self.record(rows)
+            self.rows.copy_(rows)
+            assert self.graph is not None
+            self.graph.replay()
+            return Stepped(self.result.codes.clone(), self.result.losses.clone())
 
-    def aside(self, step: Step, rows: Tensor) -> Stepped:
+    def aside(self, rows: Tensor) -> Stepped:
         """The step on a stream of its own, as the recording will be."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            result = step(rows)
+            result = self.step(rows)
         torch.cuda.current_stream().wait_stream(stream)
         return result
-
-    def examined(self, rows: Tensor) -> Stepped:
-        """The step, noting whether its losses make the host wait. Where they do, the attempt ends
-        before anything is changed, and the step is run again."""
-        before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            return self.step(rows)
-        except RuntimeError as error:
-            if "synchronizing" not in str(error):
-                raise
-            self.waits = True
-        finally:
-            torch.cuda.set_sync_debug_mode(before)
-        return self.step(rows)
 
     def record(self, rows: Tensor) -> None:
         """Record the step on a buffer of rows; recording changes nothing."""

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from tokbench.api import Runtime
+from tokbench.api import Precision, Runtime
 from tokbench.nn.cuda_graphs.backward import GraphedBackward
-from tokbench.nn.devices import on_cuda
+from tokbench.nn.devices import on_cuda, products_in
 from tokbench.nn.training.best_epoch import BestEpoch
 from tokbench.nn.training.loop import Summed, run_epochs
 from tokbench.nn.training.recipe import Recipe
@@ -59,10 +59,11 @@ class GradientStep(Generic[Micro]):
         examples: Examples[Micro],
         optimizer: torch.optim.Optimizer,
         scheduler: LRScheduler | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.weights: list[Tensor] = list(network.parameters())
         self.examples, self.optimizer, self.scheduler = examples, optimizer, scheduler
-        self.device = self.weights[0].device
+        self.device, self.precision = self.weights[0].device, precision
         self.backward: Callable[[Micro], Tensor] = self.plain
         if examples.recordable and on_cuda(self.device):
             network.train()  # dropout is part of what is recorded
@@ -89,7 +90,8 @@ class GradientStep(Generic[Micro]):
 
     def plain(self, micro: Micro) -> Tensor:
         """One pass forward and back: its summed loss."""
-        loss = self.examples.loss(micro)
+        with products_in(self.device, self.precision):
+            loss = self.examples.loss(micro)
         torch.autograd.backward(loss)
         return loss.detach()
 
@@ -111,7 +113,7 @@ def train(
     per_epoch = -(-examples.count // recipe.batch_size)
     optimizer = recipe.optimizer(network)
     scheduler = recipe.scheduler(optimizer, per_epoch * recipe.epochs)
-    step = GradientStep(network, examples, optimizer, scheduler)
+    step = GradientStep(network, examples, optimizer, scheduler, runtime.precision)
     best = BestEpoch(network, validate, recipe, runtime)
     read_every, number = READ_EVERY if on_cuda(step.device) else 1, itertools.count(1)
 

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tokbench.nn.devices import on_cuda
 from tokbench.nn.transformer.collator import IGNORED
 from tokbench.nn.transformer.dropout import dropout, relu_dropout
 from tokbench.nn.transformer.sasrec import MicroBatch
@@ -90,8 +91,8 @@ class ItemTransformer(nn.Module):
         log p, [B, width] each; -1 and -inf where there are no more."""
 
     def loss(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """What training lowers, summed: hidden states [P, d] and their classes [P] to []."""
-        return -self.log_p(hidden, classes).sum()
+        """What training lowers: hidden states [P, d] and their classes [P] to [P]."""
+        return -self.log_p(hidden, classes)
 
     def embed(self, tokens: Tensor, table: Tensor) -> Tensor:
         """Rows of an embedding, scaled."""
@@ -105,7 +106,10 @@ class ItemTransformer(nn.Module):
 def summed_loss(model: ItemTransformer, batch: MicroBatch) -> Tensor:
     """The loss at the supervised places, summed."""
     kept = batch.labels != IGNORED
-    return model.loss(model(batch.inputs)[kept], batch.labels[kept])
+    if on_cuda(kept.device):  # which would have to tell the host how many are kept
+        hidden, classes = model(batch.inputs).flatten(0, 1), batch.labels.clamp(min=0).flatten()
+        return model.loss(hidden, classes).masked_fill(~kept.flatten(), 0).sum()
+    return model.loss(model(batch.inputs)[kept], batch.labels[kept]).sum()
 
 
 class DistanceAttention(nn.Module):

@@ -9,7 +9,6 @@ H heads.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -166,30 +165,44 @@ class RelativeBias(nn.Module):
 
     def __init__(self, size: Size, *, causal: bool) -> None:
         super().__init__()
-        self.causal, self.furthest = causal, size.furthest
+        self.causal = causal
         self.weight = nn.Parameter(torch.randn(size.buckets, size.heads) * size.d_model**-0.5)
+
+        bounds = distance_bounds(size.buckets if causal else size.buckets // 2, size.furthest)
+        self.bounds: Tensor
+        self.register_buffer("bounds", torch.tensor(bounds), persistent=False)
 
     def forward(self, offset: Tensor) -> Tensor:
         """[... or 1, H, queries, keys] for key-minus-query offsets [..., queries, keys]."""
-        bucket = distance_bucket(offset, len(self.weight), self.furthest, causal=self.causal)
+        bucket = distance_bucket(offset, self.bounds, causal=self.causal)
         bias = F.embedding(bucket, self.weight).movedim(-1, -3)
         return bias if offset.dim() == 3 else bias.unsqueeze(0)
 
 
-def distance_bucket(offset: Tensor, buckets: int, furthest: int, *, causal: bool) -> Tensor:
-    """Class of each key-minus-query offset: exact when near, logarithmic up to `furthest`.
+def distance_bounds(buckets: int, furthest: int) -> list[int]:
+    """The least distance of each class but the first: exact when near, logarithmic up to
+    `furthest`. T5's formula in integers: its logarithms lie on the edge of two classes at powers
+    of two, where devices round differently."""
+    exact = buckets // 2
+    bounds, far = list(range(1, exact + 1)), buckets - exact
+    distance = exact
+    for step in range(1, far):
+        # exact * (furthest / exact) ** (step / far), to the power of `far`
+        while distance**far < exact ** (far - step) * furthest**step:
+            distance += 1
+        bounds.append(distance)
+    return bounds
+
+
+def distance_bucket(offset: Tensor, bounds: Tensor, *, causal: bool) -> Tensor:
+    """Class of each key-minus-query offset.
 
     Both directions have half of the buckets each; a causal stack looks only back and has them all.
     """
     if causal:
-        base, distance = torch.zeros_like(offset), (-offset).clamp(min=0)
-    else:
-        buckets //= 2
-        base, distance = (offset > 0) * buckets, offset.abs()
-    exact = buckets // 2
-    scale = (buckets - exact) / math.log(furthest / exact)
-    far = exact + (torch.log(distance.clamp(min=1).float() / exact) * scale).long()
-    return base + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
+        return torch.bucketize((-offset).clamp(min=0), bounds, right=True)
+    ahead = (offset > 0) * (len(bounds) + 1)
+    return ahead + torch.bucketize(offset.abs(), bounds, right=True)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rate: float = 0.0) -> Tensor:

@@ -5,7 +5,6 @@ Axes: B windows of the micro-batch, T targets, M levels, V vocabulary.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,8 +16,7 @@ from tokbench.nn.transformer.t5 import START, Transformer
 def summed_loss(model: Transformer, batch: MicroBatch, *, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy over the whole vocabulary, summed over the supervised tokens."""
     device = batch.encoder.device
-    autocast = torch.autocast("cuda", dtype=torch.bfloat16, enabled=on_cuda(device))
-    with autocast, bias_learning_attention(device):
+    with bias_learning_attention(device):
         memory = model.encode(batch.encoder, batch.encoder_allowed)
         hidden = model.decode(batch.decoder, memory, batch.memory_length)
         labels = batch.labels

@@ -70,13 +70,13 @@ class ParallelHeads(ItemTransformer):
         return self.log_all(hidden).gather(1, classes[:, None])[:, 0]
 
     def loss(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """-log p summed, of the tuples among all tuples or of each code among its level's."""
+        """-log p [P], of the tuples among all tuples or of each code among its level's."""
         if self.objective == "tuples":
             return super().loss(hidden, classes)
         tokens, base = self.tokens[classes], 0
-        total = hidden.new_zeros(())
+        total = hidden.new_zeros(len(hidden))
         for m, logits in enumerate(self.logits(hidden)):
-            total = total + F.cross_entropy(logits, tokens[:, m] - base, reduction="sum")
+            total = total + F.cross_entropy(logits, tokens[:, m] - base, reduction="none")
             base += logits.shape[1]
         return total
 

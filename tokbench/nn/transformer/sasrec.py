@@ -19,14 +19,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tokbench.nn.transformer.collator import IGNORED
+from tokbench.nn.devices import on_cuda, sent
+from tokbench.nn.transformer.collator import IGNORED, Grid, up_to
 from tokbench.nn.transformer.dropout import dropout
 from tokbench.nn.transformer.windows import Windows, pack
 from tokbench.types import Ints
@@ -89,7 +90,8 @@ class Block(nn.Module):
         return x + dropout(self.narrow(inner), rate)
 
 
-class MicroBatch(NamedTuple):
+@dataclass(frozen=True)
+class MicroBatch:
     """What one forward and backward pass reads."""
 
     inputs: Tensor  # [B, L]
@@ -99,7 +101,10 @@ class MicroBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Collator:
-    """Turns windows over the classes `items` into micro-batches of at most `budget` places each."""
+    """Turns windows over the classes `items` into micro-batches of at most `budget` places each.
+
+    For a GPU they are padded to few shapes, as each is recorded once (nn/cuda_graphs/backward.py).
+    """
 
     items: Ints
     windows: Windows
@@ -110,23 +115,46 @@ class Collator:
     def __call__(self, rows: Ints) -> Iterator[MicroBatch]:
         """The windows `rows`, grouped by near length; one row may exceed the budget."""
         padded = np.append(self.items, self.start)  # where padding is gathered from
-        lengths = self.windows.lengths[rows]
+        lengths, grid = self.windows.lengths[rows], self.grid
+        most = int(self.windows.lengths.max())  # the network has places for these, not for more
+        if grid is not None:
+            lengths = np.minimum(up_to(lengths, grid.items), most)
         for group in pack(lengths, budget=self.budget, overhead=self.budget // 16):
             own = rows[group]
-            length = self.windows.lengths[own][:, None]
-            at = np.arange(int(length.max()))
+            length, first = self.windows.lengths[own], self.windows.first[own]
+            longest = int(length.max())
+            if grid is not None:
+                longest = min(up_to(longest, grid.items), most)
+                filling = -len(own) % grid.windows
+                own = np.append(own, np.repeat(own[:1], filling))
+                length = np.append(length, np.zeros(filling, np.int64))  # read and not supervised
+                first = np.append(first, np.zeros(filling, np.int64))
+            length, first = length[:, None], first[:, None]
+            at = np.arange(longest)
             labels = padded[np.where(at < length, self.windows.start[own][:, None] + at, -1)]
             inputs = np.concatenate([np.full((len(own), 1), self.start), labels[:, :-1]], axis=1)
-            supervised = (at < length) & (at >= self.windows.first[own][:, None])
+            supervised = (at < length) & (at >= first)
             yield MicroBatch(
-                torch.from_numpy(inputs).to(self.device),
-                torch.from_numpy(np.where(supervised, labels, IGNORED)).to(self.device),
+                sent(inputs, self.device),
+                sent(np.where(supervised, labels, IGNORED), self.device),
                 int(supervised.sum()),
             )
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """Rows by 32, lengths in four classes; None on a CPU, which records nothing."""
+        if not on_cuda(self.device):
+            return None
+        return Grid(32, -(-int(self.windows.lengths.max()) // 4))
 
 
 def summed_loss(model: SasRec, batch: MicroBatch) -> Tensor:
     """-sum of log softmax over all G classes at the supervised places."""
+    if on_cuda(batch.labels.device):  # which would have to tell the host how many are kept
+        logits = model.logits(model(batch.inputs)).flatten(0, 1)
+        return F.cross_entropy(
+            logits, batch.labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
     kept = batch.labels != IGNORED
     logits = model.logits(model(batch.inputs)[kept])
     return F.cross_entropy(logits, batch.labels[kept], reduction="sum")

@@ -9,6 +9,7 @@ Axes: B windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.start)
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """Items in each window."""
         return self.stop - self.start

@@ -52,7 +52,11 @@ class Trials:
         """The cell with these settings. Raises ConfigError where the request names several."""
         more = tuple(map(as_override, (settings or {}).items()))
         overrides = (*self._request.overrides, *more)
-        cells = resolve(self._request.model_copy(update={"overrides": overrides}), self._registry)
+        cells = resolve(
+            self._request.model_copy(update={"overrides": overrides}),
+            self._registry,
+            self._context.device,
+        )
         if len(cells) != 1:
             names = [f"{cell.spec.tokenizer.label}/{cell.spec.generator.label}" for cell in cells]
             raise ConfigError(f"a tuning is of one method on one dataset, not {listed(names)}")
