@@ -18,11 +18,12 @@ RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads", "jobs", "codes",
+    "threads", "jobs", "codes", "cell-seconds", "cell-memory",
 }  # fmt: skip
 REPORT_FLAGS = {
     **{name: {"dataset", "format"} for name in REPORTS},
-    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {"format", "out"},
+    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory"}
+    | {"format", "out"},
     "site": {"dataset", "out", "titles"},
 }
 

@@ -45,7 +45,10 @@ def _in_turn() -> Callbacks:
         lead = "  " if path else f"{_name(record.spec)}: "
         click.echo(lead + _result(record, path), err=True)
 
-    return Callbacks(cell_started, stage_done, cell_done)
+    def noted(spec: RunSpec, text: str) -> None:
+        click.echo(f"  {text}", err=True)
+
+    return Callbacks(cell_started, stage_done, cell_done, noted)
 
 
 def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
@@ -70,7 +73,10 @@ def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
         say(f"{numbers.get(record.run_id, _name(record.spec))}: {_result(record, path)}")
         advance(finished, 0)
 
-    return Callbacks(cell_started, stage_done, cell_done)
+    def noted(spec: RunSpec, text: str) -> None:
+        say(f"{_name(spec)}: {text}")
+
+    return Callbacks(cell_started, stage_done, cell_done, noted)
 
 
 @contextmanager

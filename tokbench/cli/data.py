@@ -129,9 +129,9 @@ def show_command(
     from tokbench.cli.progress import progress
     from tokbench.ingest.interactions import describe
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
 
-    source = find_dataset(name, build_registry(plugins), overrides)
+    source = find_dataset(name, isolated_registry(plugins), overrides)
     dataset = source.load(runtime=Runtime(progress=progress()))
     counts = describe(dataset)
     for line in _count_lines(source.label, counts, len(dataset.item_ids)):
@@ -215,9 +215,9 @@ def _problems_of(
     from tokbench.datasets.folder import Folder
     from tokbench.errors import DatasetError
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
 
-    source = find_dataset(name, build_registry(plugins), overrides)
+    source = find_dataset(name, isolated_registry(plugins), overrides)
     if isinstance(source, Folder):
         return source.problems()
     try:

@@ -15,10 +15,10 @@ import click
 def new_command(kind: str, name: str, out: Path | None) -> None:
     """Write an installable package with a working KIND called NAME, its test and its README."""
     from tokbench.errors import ConfigError
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
     from tokbench.scaffold import start_package
 
-    for entry in build_registry().find(name):
+    for entry in isolated_registry().find(name):
         raise ConfigError(
             f"{entry.kind} {name!r} is there already ({entry.origin}): choose another name"
         )

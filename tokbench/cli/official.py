@@ -50,9 +50,9 @@ def prepare_command(
 def _typed(name: str, folder: Path) -> str:
     """What to type for a dataset prepared into `folder`: NAME:FOLDER where NAME is a registered
     dataset (it brings its own template), the folder's path where it is not."""
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
 
-    return f"{name}:{folder}" if name in build_registry().names("dataset") else str(folder)
+    return f"{name}:{folder}" if name in isolated_registry().names("dataset") else str(folder)
 
 
 @click.command("recipes", short_help="Compare the readings of a published dataset.")

@@ -23,8 +23,8 @@ NOTHING = "nothing: mark its hook functions with @tokbench.hookimpl"
 def check_command(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...]) -> int:
     """Examine NAME, NAME:PRESET or NAME:PATH: each rule with pass or finding.
 
-    A component is examined on small synthetic data, with its preset `toy` where it has one. The
-    status is 1 when a rule is broken.
+    A component is examined on small synthetic data, with its preset `toy` where it has one, in this
+    very process. The status is 1 when a rule is broken.
     """
     from tokbench.cli.show import entries_called
     from tokbench.registry.registry import build_registry
@@ -71,10 +71,10 @@ def plugins_command(plugins: tuple[Path, ...]) -> None:
     """
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
     from tokbench.report.tables import Column, Table
 
-    registry = build_registry(plugins)
+    registry = isolated_registry(plugins)
     console = screen()
     strangers = [plugin for plugin in registry.plugins if plugin.origin != "built-in"]
     rows = []

@@ -46,12 +46,12 @@ def _grids(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> l
     """The file's cells joined to their records by run id."""
     from tokbench.cli.request import file_cells_of
     from tokbench.errors import RecordError
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
     from tokbench.report.grid_points import Measured, grid_points
     from tokbench.schema.grid_file import read_grid_file
     from tokbench.schema.record import read_records
 
-    cells = file_cells_of(file, fields, build_registry(plugins))
+    cells = file_cells_of(file, fields, isolated_registry(plugins))
     records = {record.run_id: record for record in read_records(results)}
     measured = [
         Measured(one.point, one.cell.spec, records.get(one.cell.spec.run_id)) for one in cells

@@ -36,14 +36,14 @@ def site_command(
     SOURCE is a folder of records. [default: results]
     """
     from tokbench.cli.progress import progress
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.stand_in import isolated_registry
     from tokbench.report.result_set import ResultSet
     from tokbench.report.site.site import Extras, write_site
     from tokbench.verify.verify import verify
 
     results = ResultSet.read(source, datasets)
     records = results.records
-    registry = build_registry()
+    registry = isolated_registry()
     titles: dict[str, tuple[str, ...]] = {}
     for name in titled:
         titles |= _titles(name, records, registry)

@@ -28,6 +28,11 @@ WHERE = [
                       "the jobs]."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
                  help="Cells to run at once, each in a process of its own."),
+    click.option("--cell-seconds", type=click.FloatRange(min=0), default=24 * 3600.0,
+                 show_default=True, help="Seconds a plugin may take for a stage of a cell; 0 is no "
+                 "limit."),
+    click.option("--cell-memory", type=click.FloatRange(min=0), default=0.0, metavar="GB",
+                 help="Memory a plugin may use for a stage of a cell [default: no limit]."),
 ]  # fmt: skip
 FILE = click.argument(
     "file", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -114,14 +119,16 @@ def _prepared(
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext, default_cache
     from tokbench.pipeline.environment import find_device
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.client import Limits
+    from tokbench.registry.isolated.stand_in import isolated_registry
 
-    registry = build_registry(options.pop("plugins"))
+    registry = isolated_registry(options.pop("plugins"))
     context = RunContext(
         results=options.pop("results"),
         cache=options.pop("cache") or default_cache(),
         device=find_device(options.pop("device")),
         progress=progress(),
+        limits=Limits(options.pop("cell_seconds"), options.pop("cell_memory") * 1000),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
     return cells_of(file, request_fields(options, file), registry), context, registry

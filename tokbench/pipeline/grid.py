@@ -15,7 +15,9 @@ from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, 
 from tokbench.pipeline.resolve import Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
 from tokbench.pipeline.store import Store
-from tokbench.registry.registry import Registry, build_registry
+from tokbench.registry.isolated.client import use_limits
+from tokbench.registry.isolated.stand_in import isolated_registry, settle_anywhere
+from tokbench.registry.registry import Registry
 from tokbench.schema.record import Cost, Provenance, Record, find_record, write_record
 
 Names = str | Sequence[str]
@@ -32,7 +34,7 @@ def run_grid(
     threads: int | None = None,
 ) -> list[Record]:
     """`run_cells` for every cell of a request."""
-    registry = registry or build_registry()
+    registry = registry or isolated_registry()
     cells = resolve(request, registry)
     return run_cells(cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads)
 
@@ -57,6 +59,7 @@ def run_cells(
     tasks somewhere else; it is closed at the end.
     """
     callbacks = callbacks or Callbacks()
+    use_limits(context.limits)
     data = DataCache(context.runtime())
     cells = data.served(cells)  # a fault in a file shows before anything runs
     records: dict[str, Record] = {}
@@ -74,6 +77,8 @@ def run_cells(
     def finish(cell: Cell, costs: dict[str, Cost], result: Scored | Failed) -> None:
         record = records[cell.spec.run_id] = make_record(cell, context, costs, result)
         callbacks.cell_done(record, write_record(record, context.results))
+        for reason in result.left_out if isinstance(result, Scored) else ():
+            callbacks.noted(cell.spec, f"left out: {reason}")
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
@@ -102,12 +107,14 @@ def _executor(
 
     check_sendable(cells)
     each = threads or max(1, cores() // jobs)
-    return ProcessExecutor(context, registry, metrics, jobs=jobs, threads=each)
+    return ProcessExecutor(context, metrics, jobs=jobs, threads=each)
 
 
 def metrics_of(registry: Registry) -> list[Metric]:
     """Every registered metric."""
-    metrics = [entry.cls() for entry in registry.all("metric")]
+    metrics = [
+        settle_anywhere(entry, "paper", "", {}).component for entry in registry.all("metric")
+    ]
     return [metric for metric in metrics if isinstance(metric, Metric)]
 
 
@@ -206,5 +213,5 @@ def run(
     )
     folder = default_cache() if cache is None else Path(cache)
     context = RunContext(Path(results), folder, find_device(device), command="tokbench.run")
-    registry = build_registry([Path(plugin) for plugin in plugins])
+    registry = isolated_registry([Path(plugin) for plugin in plugins])
     return run_grid(request, context, registry=registry, jobs=jobs, threads=threads)
