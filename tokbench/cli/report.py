@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.screen import skipped
 from tokbench.report.reports import REPORTS
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _table_command(name: str) -> click.Command:
                 f"{source} is a file: for a grid file `tokbench report grid {source}`; "
                 f"`tokbench report {name}` takes a folder of records"
             )
-        results = ResultSet.read(source, datasets)
+        results = ResultSet.read(source, datasets, skipped)
         tables = make(name, results, form)
         if not tables:
             click.echo(nothing(name, results), err=True)

@@ -9,6 +9,7 @@ import click
 
 from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import REQUEST, request_fields, with_options
+from tokbench.cli.screen import skipped
 
 if TYPE_CHECKING:
     from tokbench.report.grid_points import GridPoints
@@ -52,7 +53,7 @@ def _grids(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> l
     from tokbench.schema.record import read_records
 
     cells = file_cells_of(file, fields, isolated_registry(plugins))
-    records = {record.run_id: record for record in read_records(results)}
+    records = {record.run_id: record for record in read_records(results, skipped)}
     measured = [
         Measured(one.point, one.cell.spec, records.get(one.cell.spec.run_id)) for one in cells
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokbench.cli.report import DATASET, SOURCE
+from tokbench.cli.screen import skipped
 
 if TYPE_CHECKING:
     from tokbench.registry.registry import Registry
@@ -41,7 +42,7 @@ def site_command(
     from tokbench.report.site.site import Extras, write_site
     from tokbench.verify.verify import verify
 
-    results = ResultSet.read(source, datasets)
+    results = ResultSet.read(source, datasets, skipped)
     records = results.records
     registry = isolated_registry()
     titles: dict[str, tuple[str, ...]] = {}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
+from tokbench.errors import RecordError, one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,3 +20,8 @@ def screen() -> Console:
 
     console = Console()
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def skipped(error: RecordError) -> None:
+    """Say which file a report leaves out, and why."""
+    click.echo(f"left out: {one_line(str(error))}", err=True)

@@ -18,7 +18,14 @@ from tokbench.pipeline.store import Store
 from tokbench.registry.isolated.client import use_limits
 from tokbench.registry.isolated.stand_in import isolated_registry, settle_anywhere
 from tokbench.registry.registry import Registry
-from tokbench.schema.record import Cost, Provenance, Record, find_record, write_record
+from tokbench.schema.record import (
+    Cost,
+    Provenance,
+    Record,
+    check_writable,
+    find_record,
+    write_record,
+)
 
 Names = str | Sequence[str]
 Seeds = int | Sequence[int]
@@ -82,6 +89,7 @@ def run_cells(
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
+        check_writable(context.results)
         Schedule(missing, data, Store(context.store), executor, started, finish, callbacks).run()
     finally:
         executor.close()
@@ -136,7 +144,7 @@ def make_record(
             environment=scored.environment if scored else describe(context.device),
             public=cell.public,
         ),
-    )
+    ).sealed()
 
 
 def run(

@@ -108,7 +108,7 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
                 f"unknown collision policy {policy!r}; allowed: {listed(list(POLICIES))}"
             )
 
-    builder = _Builder(registry, request.profile, overrides)
+    builder = Builder(registry, request.profile, overrides)
     datasets = [builder.dataset(name) for name in request.datasets]
     encoder = builder.build(Encoder, request.encoder)
     tokenizers = [builder.build(Tokenizer, text) for text in request.tokenizers]
@@ -118,7 +118,7 @@ def resolve(request: Request, registry: Registry) -> list[Cell]:
 
     rows: list[tuple[_Built[Tokenizer], str, _Built[Generator], tuple[int, int]]] = []
     if request.baselines:
-        plain = _Builder(registry, request.profile, Overrides({}))
+        plain = Builder(registry, request.profile, Overrides({}))
         ids = plain.build(Tokenizer, BASELINE_TOKENIZER)
         for name in BASELINES:
             generator = plain.build(Generator, name)
@@ -182,7 +182,7 @@ def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _Builder(registry, "paper", given).dataset(name)
+    built = Builder(registry, "paper", given).dataset(name)
     given.check_all_used()
     return built.component
 
@@ -200,14 +200,14 @@ def find_component(
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _Builder(registry, profile, given).build(KINDS[kind], text)
+    built = Builder(registry, profile, given).build(KINDS[kind], text)
     given.check_all_used()
     return built.component
 
 
 @dataclass(frozen=True)
-class _Builder:
-    """Makes the components that a request names."""
+class Builder:
+    """Makes the components that a request names, each with what stands for it in a spec."""
 
     registry: Registry
     profile: str

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 # Generators that stand on every board, over item ids.
 BASELINE_TOKENIZER = "item-id"
@@ -42,11 +42,19 @@ class Frozen(BaseModel):
 class ComponentSpec(Frozen):
     """A component with all of its options, as it enters a run's identity."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f\x7f]{1,200}$")  # of a dataset: its folder's
     label: str  # name, preset and changed options, as the board prints them
     config: dict[str, Any]  # every option but locations
     fingerprint: str
     inputs: dict[str, str] = {}  # file name -> sha256 of what the component reads
+
+    @field_validator("name")
+    @classmethod
+    def leads_nowhere_else(cls, name: str) -> str:
+        """Names become folders of records and pages."""
+        if name in (".", ".."):
+            raise ValueError(f"{name!r} is no name")
+        return name
 
 
 class RunSpec(Frozen):
@@ -60,7 +68,7 @@ class RunSpec(Frozen):
     tokenizer: ComponentSpec
     collision_policy: str
     generator: ComponentSpec
-    beam_width: int
+    beam_width: int = Field(ge=1, le=100_000)
     tokenizer_seed: int
     generator_seed: int
 

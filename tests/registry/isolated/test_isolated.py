@@ -141,7 +141,8 @@ def test_a_process_of_its_own_changes_no_number(tmp_path: Path) -> None:
     record = next(r for r in outcomes[1] if r.spec.tokenizer.name == "mine")
     assert record.outcome is not None
     assert record.spec.tokenizer.label == "mine:wide"
-    assert {"hits/all", "hits/users", "bits", "intrinsic/decoder/mse"} <= {*record.outcome.figures}
+    assert {"hits/all", "hits/users", "bits"} <= {*record.outcome.figures}
+    assert any(name.startswith("intrinsic/decoder") for name in record.outcome.figures)
     assert record.outcome.curves["tokenize"] == [{"loss": 1.5}]
     assert not record.provenance.public
 

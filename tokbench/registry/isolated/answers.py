@@ -76,8 +76,8 @@ def read_answer(folder: Path) -> Answer | None:
 
 
 def _bytes(path: Path, most: int) -> bytes:
-    """The content of a regular file that is no larger than `most`."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
+    """The content of a regular file that is no larger than `most`; no link is followed."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(handle, "rb") as stream:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > most:

@@ -70,7 +70,9 @@ def ask(job: Job, *, seconds: float | None = None) -> Answer:
     if not isinstance(answer.told, dict) or "error" in answer.told:
         told = answer.told if isinstance(answer.told, dict) else {}
         kind = OWN.get(str(told.get("class")), PluginError)
-        raise kind(one_line(str(told.get("error", "its answer cannot be read"))))
+        said = str(told.get("error", "its answer cannot be read"))
+        named = kind is not PluginError or job.name in said.partition(":")[0]
+        raise kind(one_line(said if named else f"{what}: {said}"))
     _state.torch |= answer.told.get("torch") is True
     return answer
 
