@@ -18,6 +18,7 @@ The command line prints these as one line and exits with status 1; `--debug` sho
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -124,6 +125,15 @@ def one_line(text: str) -> str:
     """Text that a terminal shows and does not obey, in one line, cut after LONGEST characters."""
     cut = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in cut)
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Text without characters that steer a terminal or turn the direction of writing; lines and
+    tabs stay."""
+    return CONTROL.sub("\ufffd", text)
 
 
 def listed(names: Sequence[str]) -> str:

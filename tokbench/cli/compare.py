@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tokbench.cli.screen import skipped
+from tokbench.cli.screen import say, skipped
 
 CUTOFFS = (5, 10, 20, 40)
 FIGURES = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
@@ -49,4 +49,4 @@ def compare_command(
         return
     from tokbench.report.compare import compare
 
-    click.echo(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))
+    say(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))

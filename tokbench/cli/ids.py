@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def export_command(
     table = table_of(record, dataset)
     files = write_table(table, out, form)
     sizes = ", ".join(str(size) for size in table.ids.level_sizes)
-    click.echo(f"{len(table)} items, levels of {sizes} codes: {', '.join(map(str, files))}")
+    say(f"{len(table)} items, levels of {sizes} codes: {', '.join(map(str, files))}")
     if not FORMATS[form].holds_sizes:
         asked = sizes.replace(" ", "")
-        click.echo(
+        say(
             f"format {form} holds no level sizes: to read them back, --level-sizes {asked} or "
             f"--set table.level_sizes=[{asked}]",
             err=True,
@@ -100,7 +101,7 @@ def audit_command(
     dataset = find_dataset(name, isolated_registry(plugins), overrides).load(runtime=Runtime())
     audit = audit_table(table, dataset, groups=groups)
     if form == "json":
-        click.echo(as_json(audit, faults))
+        say(as_json(audit, faults))
     else:
         print_audit(audit, faults)
     return 1 if faults or audit.coverage.missing else 0

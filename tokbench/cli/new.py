@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tokbench.cli.screen import say
+
 
 @click.command("new", short_help="Start a package for a tokenizer of your own.")
 @click.argument("kind", type=click.Choice(["tokenizer"]))
@@ -24,5 +26,5 @@ def new_command(kind: str, name: str, out: Path | None) -> None:
         )
     folder = out or Path(name)
     for path in start_package(kind, name, folder):
-        click.echo(f"wrote {path}")
-    click.echo(f"next: cd {folder} && pip install -e '.[dev]' && pytest && tokbench check {name}")
+        say(f"wrote {path}")
+    say(f"next: cd {folder} && pip install -e '.[dev]' && pytest && tokbench check {name}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.screen import say
+
 if TYPE_CHECKING:
     from tokbench.ingest.official.recipe import DataRecipe
 
@@ -44,7 +46,7 @@ def prepare_command(
     )  # fmt: skip
     print_comparison(made, entry.published)
     typed = name if out is None else _typed(name, out.resolve())
-    click.echo(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
+    say(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
 
 
 def _typed(name: str, folder: Path) -> str:

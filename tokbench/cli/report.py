@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokbench.cli.screen import skipped
+from tokbench.cli.screen import say, skipped
 from tokbench.report.reports import REPORTS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _table_command(name: str) -> click.Command:
         results = ResultSet.read(source, datasets, skipped)
         tables = make(name, results, form)
         if not tables:
-            click.echo(nothing(name, results), err=True)
+            say(nothing(name, results), err=True)
         show(tables, form)
 
     shows, _ = REPORTS[name]
@@ -89,7 +89,7 @@ def show(tables: Sequence[Table], form: str = "terminal") -> None:
     from tokbench.report import tables as writers
 
     if form != "terminal":
-        click.echo(writers.FORMS[form](tables), nl=False)
+        say(writers.FORMS[form](tables), nl=False)
         return
     from tokbench.cli.screen import screen
 

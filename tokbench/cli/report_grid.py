@@ -9,7 +9,7 @@ import click
 
 from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import REQUEST, request_fields, with_options
-from tokbench.cli.screen import skipped
+from tokbench.cli.screen import say, skipped
 
 if TYPE_CHECKING:
     from tokbench.report.grid_points import GridPoints
@@ -40,7 +40,7 @@ def grid_command(file: Path, results: Path, out: Path, form: str, **options: Any
             from tokbench.report.figure import save_figure
 
             paths = save_figure(grid, judge(grid), out / f"{file.stem}-{grid.name}")
-            click.echo(f"figure: {' and '.join(str(path) for path in paths)}", err=True)
+            say(f"figure: {' and '.join(str(path) for path in paths)}", err=True)
 
 
 def _grids(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> list[GridPoints]:

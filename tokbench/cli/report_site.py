@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokbench.cli.report import DATASET, SOURCE
-from tokbench.cli.screen import skipped
+from tokbench.cli.screen import say, skipped
 
 if TYPE_CHECKING:
     from tokbench.registry.registry import Registry
@@ -55,7 +55,7 @@ def site_command(
         findings.setdefault(name, []).append(finding.reason)
     extras = Extras(findings, _described(registry), titles)
     pages = write_site(results, out, extras, progress=bars)
-    click.echo(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
+    say(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
 
 
 def _titles(name: str, records: Sequence[Record], registry: Registry) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
+from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
     from tokbench.pipeline.cell import Cell
@@ -63,7 +64,7 @@ def run_command(file: Path | None, **options: Any) -> int:
                 cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads
             )
     except KeyboardInterrupt:
-        click.echo(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
+        say(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
                    err=True)  # fmt: skip
         return 130
     show(tables(ResultSet(records)))
@@ -72,9 +73,9 @@ def run_command(file: Path | None, **options: Any) -> int:
         first = next(record.spec for record in failed if record.error == error)
         cell = f"{first.tokenizer.label}/{first.collision_policy}/{first.generator.label}"
         more = f" and {count - 1} more" if count > 1 else ""
-        click.echo(f"failed: {cell}{more}: {error}", err=True)
+        say(f"failed: {cell}{more}: {error}", err=True)
     if failed:
-        click.echo(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
+        say(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
                    f"  {context.command}", err=True)  # fmt: skip
     return 1 if failed else 0
 

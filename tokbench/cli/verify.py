@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from tokbench.cli.screen import say
 from tokbench.errors import one_line
 
 
@@ -46,14 +47,12 @@ def verify_command(results: Path, number: int, draw: int | None) -> int:
         raise RecordError(f"no records under {results}/; name the folder that has them")
     discrepancies = verify(results)
     for discrepancy in discrepancies:
-        click.echo(one_line(str(discrepancy)))
+        say(one_line(str(discrepancy)))
     board = " and the board" if (results / "BOARD.md").is_file() else ""
     if discrepancies:
-        click.echo(
-            f"{results}: {len(discrepancies)} discrepancies in {files} records{board}", err=True
-        )
+        say(f"{results}: {len(discrepancies)} discrepancies in {files} records{board}", err=True)
     else:
-        click.echo(f"{results}: {files} records{board} follow from their own data")
+        say(f"{results}: {files} records{board} follow from their own data")
     different = _rerun(results, number, draw) if number else 0
     return 1 if discrepancies or different else 0
 
@@ -71,9 +70,9 @@ def _rerun(results: Path, number: int, draw: int | None) -> int:
     records = {path: record for path, record in found.items() if record is not None}
     verdicts: Counter[str] = Counter()
     for one in rerun(records, number, seed, isolated_registry(), RunContext(progress=progress())):
-        click.echo(one_line(str(one)))
+        say(one_line(str(one)))
         verdicts[one.verdict] += 1
-    click.echo(
+    say(
         f"computed again (--draw {seed}): {verdicts['same']} the same, {verdicts['other']} "
         f"different, {verdicts['unknown']} without a verdict"
     )

@@ -90,6 +90,7 @@ def run_cells(
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
         check_writable(context.results)
+        Store(context.store).sweep()
         Schedule(missing, data, Store(context.store), executor, started, finish, callbacks).run()
     finally:
         executor.close()
