@@ -6,7 +6,6 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from tokbench.pipeline.context import Callbacks, RunContext
 from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.resolve import resolve
 from tokbench.registry.isolated import sandbox
-from tokbench.registry.isolated.answers import Answer, read_answer, write_answer
+from tokbench.registry.isolated.answers import Answer, Arrays, read_answer, write_answer
 from tokbench.registry.isolated.client import Limits, can_isolate
 from tokbench.registry.isolated.stand_in import isolated_registry
 from tokbench.registry.registry import Registry, build_registry
@@ -261,7 +260,7 @@ def test_a_call_costs_less_than_a_second(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_read_as_it_was_written(tmp_path: Path) -> None:
-    arrays = {
+    arrays: Arrays = {
         "a": np.arange(6).reshape(2, 3),
         "b": np.zeros((0, 4), np.float32),
         "c": np.array(True),
