@@ -1,13 +1,14 @@
 """Run every part and write results.md: `python -m benchmarks.reliability [--scale 0.1]`.
 
-`--scale` is the share of the full size; `--only PART` repeats one part. Status 1 where anything
-failed.
+`--scale` is the share of the full size; `--only PART` repeats one part and keeps the results of the
+others. Status 1 where anything failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import shutil
 import sys
 import tempfile
@@ -15,11 +16,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.reliability import faults, kinds, misbehaving, records
 from tokbench.pipeline.environment import cores, describe
 
 PAGE = Path(__file__).parent / "results.md"
+KEPT = Path(__file__).parent / "results.json"
 Tried = tuple[int, list[str]]
 
 
@@ -48,13 +51,16 @@ def parts(scale: float) -> dict[str, Callable[[Path], Tried]]:
 
 
 def main() -> int:
-    """Run, print and write."""
+    """Run, print, and write what came out of each part beside what others gave earlier."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
-    rows, failed = [], []
+    made_on = describe("cpu")
+    machine = ", ".join(
+        [made_on["device"], f"{cores()} cores", made_on["system"], f"Python {made_on['python']}"]
+    )
+    failed = 0
     for name, part in parts(given.scale).items():
         if given.only and name not in given.only:
             continue
@@ -63,28 +69,35 @@ def main() -> int:
         tried, found = part(folder)
         if not found:
             shutil.rmtree(folder, ignore_errors=True)
-        failed += found
-        rows.append((name, tried, len(found), time.monotonic() - started))
-        print("| {} | {:,} | {} | {:.0f} s |".format(*rows[-1]), *found, sep="\n  ", flush=True)
-    made_on = describe("cpu")
-    machine = ", ".join(
-        [made_on["device"], f"{cores()} cores", made_on["system"], f"Python {made_on['python']}"]
-    )
-    lines = [
-        "# Reliability",
-        "",
-        "Written by `make torture` (`python -m benchmarks.reliability`); README.md says what each "
-        "part does.",
-        "",
-        f"{datetime.date.today().isoformat()}, scale {given.scale:g}. {machine}.",
-        "",
-        "| part | tried | failures | time |",
-        "| --- | ---: | ---: | ---: |",
-        *("| {} | {:,} | {} | {:.0f} s |".format(*row) for row in rows),
-        "",
-    ]
-    given.page.write_text("\n".join([*lines, *(f"- {one}" for one in failed)]), encoding="utf-8")
+        failed += len(found)
+        row = {"tried": tried, "failures": found, "seconds": round(time.monotonic() - started),
+               "scale": given.scale, "date": datetime.date.today().isoformat(),
+               "machine": machine}  # fmt: skip
+        print(f"| {name} | {tried:,} | {len(found)} |", *found, sep="\n  ", flush=True)
+        keep(name, row)
     return 1 if failed else 0
+
+
+def keep(name: str, row: dict[str, Any]) -> None:
+    """Put the result of a part into results.json, and write the page of them all."""
+    known = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}
+    known[name] = row
+    KEPT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    order = [part for part in parts(1.0) if part in known]
+    lines = ["# Reliability", "", "Written by `make torture`; README.md says what each part does. "
+             "Scale: the share of the full size.", "",
+             "| part | tried | failures | minutes | scale | date |",
+             "| --- | ---: | ---: | ---: | ---: | --- |"]  # fmt: skip
+    for part in order:
+        one = known[part]
+        lines.append(
+            f"| {part} | {one['tried']:,} | {len(one['failures'])} | {one['seconds'] / 60:.1f} | "
+            f"{one['scale']:g} | {one['date']} |"
+        )
+    machines = sorted({known[part]["machine"] for part in order})
+    faults_found = [f"- {part}: {one}" for part in order for one in known[part]["failures"]]
+    text = "\n".join([*lines, "", f"Machine: {'; '.join(machines)}.", "", *faults_found])
+    PAGE.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

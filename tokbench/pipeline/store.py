@@ -141,15 +141,14 @@ class Store:
                 stream.flush()
                 os.fsync(stream.fileno())
             final.parent.mkdir(parents=True, exist_ok=True)
-            if self.find(stage, key) is None:
-                self.remove(stage, key)  # damaged, or not there
             try:
                 partial.rename(final)
-            except OSError:
-                found = self.find(stage, key)  # another writer was first
-                if found is None:
-                    raise
-                return found
+            except OSError:  # something is there: of another writer, who was first, or damaged
+                found = self.find(stage, key)
+                if found is not None:
+                    return found
+                self.remove(stage, key)
+                partial.rename(final)
             return Artifact(final, facts, built=True)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
