@@ -29,7 +29,7 @@ from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.grid import run_grid
 from tokbench.pipeline.resolve import Request, make_request
 from tokbench.registry.isolated.client import Limits
-from tokbench.registry.isolated.stand_in import isolated_registry
+from tokbench.registry.isolated.isolated import isolated_registry
 from tokbench.schema.record import Record, read_records
 
 MARK = "TOKBENCH_TORTURE"

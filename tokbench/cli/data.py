@@ -130,7 +130,7 @@ def show_command(
     from tokbench.cli.progress import progress
     from tokbench.ingest.interactions import describe
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     source = find_dataset(name, isolated_registry(plugins), overrides)
     dataset = source.load(runtime=Runtime(progress=progress()))
@@ -216,7 +216,7 @@ def _problems_of(
     from tokbench.datasets.folder import Folder
     from tokbench.errors import DatasetError
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     source = find_dataset(name, isolated_registry(plugins), overrides)
     if isinstance(source, Folder):

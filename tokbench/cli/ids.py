@@ -47,7 +47,7 @@ def export_command(
     from tokbench.api import Runtime
     from tokbench.ids.formats import FORMATS, write_table
     from tokbench.pipeline.export import find_run, source_of, table_of
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     record = find_run(run, results)
     dataset = source_of(record, isolated_registry(plugins), name).load(runtime=Runtime())
@@ -93,7 +93,7 @@ def audit_command(
     from tokbench.ids.audit import audit_table
     from tokbench.ids.formats import read_table
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     faults: list[DatasetError] = []
     sizes = _sizes(level_sizes)

@@ -17,7 +17,7 @@ from tokbench.cli.screen import say
 def new_command(kind: str, name: str, out: Path | None) -> None:
     """Write an installable package with a working KIND called NAME, its test and its README."""
     from tokbench.errors import ConfigError
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.scaffold import start_package
 
     for entry in isolated_registry().find(name):

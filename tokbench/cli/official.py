@@ -52,7 +52,7 @@ def prepare_command(
 def _typed(name: str, folder: Path) -> str:
     """What to type for a dataset prepared into `folder`: NAME:FOLDER where NAME is a registered
     dataset (it brings its own template), the folder's path where it is not."""
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     return f"{name}:{folder}" if name in isolated_registry().names("dataset") else str(folder)
 

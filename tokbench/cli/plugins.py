@@ -72,7 +72,7 @@ def plugins_command(plugins: tuple[Path, ...]) -> None:
     """
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
     registry = isolated_registry(plugins)

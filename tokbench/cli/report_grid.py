@@ -47,7 +47,7 @@ def _grids(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> l
     """The file's cells joined to their records by run id."""
     from tokbench.cli.request import file_cells_of
     from tokbench.errors import RecordError
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.grid_points import Measured, grid_points
     from tokbench.schema.grid_file import read_grid_file
     from tokbench.schema.record import read_records

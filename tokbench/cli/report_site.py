@@ -37,7 +37,7 @@ def site_command(
     SOURCE is a folder of records. [default: results]
     """
     from tokbench.cli.progress import progress
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.result_set import ResultSet
     from tokbench.report.site.site import Extras, write_site
     from tokbench.verify.verify import verify

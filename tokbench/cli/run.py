@@ -121,7 +121,7 @@ def _prepared(
     from tokbench.pipeline.context import RunContext, default_cache
     from tokbench.pipeline.environment import find_device
     from tokbench.registry.isolated.client import Limits
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     registry = isolated_registry(options.pop("plugins"))
     context = RunContext(

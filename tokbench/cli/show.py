@@ -26,7 +26,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
     registry = isolated_registry(plugins)
@@ -48,7 +48,7 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
     from tokbench.cli.screen import screen
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     entries = entries_called(name, isolated_registry(plugins))
     console = screen()

@@ -61,7 +61,7 @@ def _rerun(results: Path, number: int, draw: int | None) -> int:
     """Compute cells again; how many came out differently on this very kind of machine."""
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext
-    from tokbench.registry.isolated.stand_in import isolated_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.verify.rerun import rerun
     from tokbench.verify.verify import verify_file
 

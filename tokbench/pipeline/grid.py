@@ -16,7 +16,7 @@ from tokbench.pipeline.resolve import Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
 from tokbench.pipeline.store import Store
 from tokbench.registry.isolated.client import use_limits
-from tokbench.registry.isolated.stand_in import isolated_registry, settle_anywhere
+from tokbench.registry.isolated.isolated import isolated_registry, settle_anywhere
 from tokbench.registry.registry import Registry
 from tokbench.schema.record import (
     Cost,

@@ -10,7 +10,7 @@ from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.resolve import Request, resolve
 from tokbench.pipeline.schedule import CellProgress
 from tokbench.pipeline.store import Store
-from tokbench.registry.isolated.stand_in import isolated_registry
+from tokbench.registry.isolated.isolated import isolated_registry
 from tokbench.registry.registry import Registry
 from tokbench.schema.record import find_record
 from tokbench.schema.run_spec import RunSpec

@@ -19,7 +19,7 @@ from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.overrides import Overrides
-from tokbench.registry.isolated.stand_in import settle_anywhere
+from tokbench.registry.isolated.isolated import settle_anywhere
 from tokbench.registry.registry import KINDS, Registry
 from tokbench.schema.run_spec import (
     BASELINE_TOKENIZER,

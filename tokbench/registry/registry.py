@@ -154,7 +154,7 @@ def build_registry(files: Sequence[Path] = (), *, entry_points: bool = True) -> 
     """A fresh registry: built-ins first, then installed plugins, then single `files`.
 
     Plugins are loaded into this process: for the conformance kit, and for their authors' tests.
-    Whatever writes results uses `isolated_registry` (tokbench/registry/isolated/stand_in.py).
+    Whatever writes results uses `isolated_registry` (tokbench/registry/isolated/isolated.py).
     """
     registry = Registry()
     for module in BUILT_INS:

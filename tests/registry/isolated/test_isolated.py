@@ -20,7 +20,7 @@ from tokbench.pipeline.resolve import resolve
 from tokbench.registry.isolated import sandbox
 from tokbench.registry.isolated.answers import Answer, Arrays, read_answer, write_answer
 from tokbench.registry.isolated.client import Limits, can_isolate
-from tokbench.registry.isolated.stand_in import isolated_registry
+from tokbench.registry.isolated.isolated import isolated_registry
 from tokbench.registry.registry import Registry, build_registry
 from tokbench.schema.record import Record
 

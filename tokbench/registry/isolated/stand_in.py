@@ -7,16 +7,13 @@ no other part of tokbench knows of this: stages check what comes back as they ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from tokbench.api import (
-    PROJECT,
     Component,
     Config,
     DatasetSource,
@@ -30,20 +27,10 @@ from tokbench.api import (
 )
 from tokbench.errors import ContractError, DatasetError, PluginError, one_line
 from tokbench.registry.isolated.answers import Answer
-from tokbench.registry.isolated.client import ask, can_isolate
+from tokbench.registry.isolated.client import ask
+from tokbench.registry.isolated.told import SettledTold, Told
 from tokbench.registry.isolated.work import Job, Source
-from tokbench.registry.registry import (
-    KINDS,
-    NAME,
-    Entry,
-    Failure,
-    Plugin,
-    Registry,
-    build_registry,
-    owner_of,
-    patience,
-)
-from tokbench.registry.settings import FLAGS, Settled, settle
+from tokbench.registry.settings import FLAGS
 from tokbench.types import (
     Beams,
     Catalog,
@@ -59,47 +46,6 @@ from tokbench.types import (
 _ROWS = TypeAdapter(list[dict[str, float]])
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OptionTold(_Closed):
-    """One option of a component."""
-
-    required: bool
-    default: Any
-    description: str
-    extra: dict[str, Any]
-    schema_: dict[str, Any] = Field(alias="schema")
-
-
-class Told(_Closed):
-    """What a plugin's process says of one component (`describe` in settings.py)."""
-
-    kind: str = Field(pattern=f"^({'|'.join(KINDS)})$")
-    name: str = Field(pattern=f"^{NAME.pattern}$", max_length=100)
-    version: int
-    doc: str
-    citation: str
-    deviations: tuple[str, ...]
-    presets: dict[str, dict[str, Any]]
-    options: dict[str, OptionTold]
-    flags: dict[str, bool]
-
-
-class SettledTold(_Closed):
-    """What it says of a component with its options."""
-
-    fingerprint: str = Field("", pattern=r"^([a-z0-9-]{1,100}#[0-9a-f]{16})?$")
-    name: str = Field("", max_length=200)
-    label: str = Field("", max_length=1000)
-    config: dict[str, Any] = {}
-    inputs: dict[str, str] = {}
-    options: dict[str, Any] = {}
-    flags: dict[str, bool] = {}
-    own_label: str = Field(max_length=1000)
-
-
 class StandIn(Component):
     """What all stand-ins share."""
 
@@ -107,9 +53,10 @@ class StandIn(Component):
     told: ClassVar[Told]
 
     def __init__(self, config: Any = None) -> None:
-        self._say(SettledTold(own_label=self.name))
+        self.say(SettledTold(own_label=self.name))
 
-    def _say(self, settled: SettledTold) -> None:
+    def say(self, settled: SettledTold) -> None:
+        """Be the component with these options."""
         self._settled = settled
         self.config = self.Config.model_construct(**settled.options)
         for flag in FLAGS:
@@ -262,61 +209,8 @@ _STAND_INS: dict[str, type[StandIn]] = {
 }
 
 
-def isolated_registry(files: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
-    """Built-ins, installed plugins and single `files`, as `build_registry` has them, with no code
-    of a plugin in this process. Where the system cannot fork, plugins are loaded."""
-    if not can_isolate():
-        return build_registry(files, entry_points=entry_points)
-    registry = build_registry(entry_points=False)
-    for point in metadata.entry_points(group=PROJECT) if entry_points else ():
-        _add(registry, Source(point.value, is_file=False), owner_of(point))
-    for path in files:
-        _add(registry, Source(str(path.resolve()), is_file=True), "file", shown=str(path))
-    return registry
-
-
-def settle_anywhere(
-    entry: Entry, profile: str, preset: str, given: Mapping[str, object]
-) -> Settled:
-    """As `settle`, in the plugin's process if it has one. Raises ConfigError, PluginError."""
-    cls = entry.cls
-    if not issubclass(cls, StandIn):
-        return settle(entry, profile, preset, given)
-    job = Job(cls.source, "settle", entry.kind, entry.name,
-              arguments=(profile, preset, dict(given)))  # fmt: skip
-    try:
-        told = SettledTold.model_validate(ask(job).told["told"])
-    except ValidationError as error:
-        raise PluginError(
-            f"{entry.kind} {entry.name!r}: what it says of itself: {error}"
-        ) from error
-    component = cls()
-    component._say(told)
-    return Settled(
-        component, told.fingerprint, told.name, one_line(told.label), told.config, told.inputs
-    )
-
-
-def _add(registry: Registry, source: Source, origin: str, shown: str = "") -> None:
-    """What one plugin offers, as its process tells."""
-    plugin = shown or source.plugin
-    try:
-        told = ask(Job(source, "offer"), seconds=patience()).told["told"]
-        failures = [str(reason) for _, reason in told["failures"]]
-        offers = [Told.model_validate(offer) for offer in told["offers"]]
-        classes = [(offer, _class_of(offer, source)) for offer in offers]
-    except Exception as error:  # a stranger's names and options may be anything
-        reason = str(error).removeprefix(f"plugin {source.plugin}: ")
-        registry.failures.append(Failure(plugin, one_line(reason), origin))
-        return
-    if told.get("loaded"):
-        registry.plugins.append(Plugin(plugin, origin))
-    registry.failures += [Failure(plugin, one_line(reason), origin) for reason in failures]
-    for offer, cls in classes:
-        registry.add(Entry(offer.kind, offer.name, cls, plugin, origin))
-
-
-def _class_of(told: Told, source: Source) -> type[StandIn]:
+def class_of(told: Told, source: Source) -> type[StandIn]:
+    """The stand-in for a component that was offered."""
     fields: dict[str, Any] = {
         name: (
             Any,
@@ -354,8 +248,8 @@ def _class_of(told: Told, source: Source) -> type[StandIn]:
 
 def _again(source: Source, told: dict[str, Any], settled: dict[str, Any]) -> StandIn:
     """A stand-in that was sent to a worker process of ours."""
-    component = _class_of(Told.model_validate(told), source)()
-    component._say(SettledTold.model_validate(settled))
+    component = class_of(Told.model_validate(told), source)()
+    component.say(SettledTold.model_validate(settled))
     return component
 
 
