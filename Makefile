@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PLUGINS := $(VENV)/.plugins
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help setup plugins demo test lint board check format clean
+.PHONY: help setup plugins demo test torture lint board check format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,10 @@ demo: setup  ## run the main job on the embedded toy catalogue and print the boa
 test: plugins  ## the tests, those of every package under plugins/, those of the GPU path
 	$(BIN)/python -m pytest tests plugins
 	$(BIN)/python -m pytest -p tests.pretend.install tests/pretend
+
+SCALE ?= 1
+torture: plugins  ## misbehaving plugins, spoilt records, kills, failing disks: hours, or SCALE=0.05
+	$(BIN)/python -m benchmarks.reliability --scale $(SCALE)
 
 lint: plugins  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .

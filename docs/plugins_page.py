@@ -46,10 +46,14 @@ What a plugin does wrong stays its own: a module that raises, misspells a hook o
 cannot be used is listed with its reason, a built-in keeps its name whatever a plugin claims, and
 a name that two plugins claim is an error that names both. A plugin may take {patience:g} seconds
 to load (set `TOKBENCH_PLUGIN_SECONDS` for another limit, 0 for none); then it is given up, and
-the message says in which line it was. The limit is an alarm of the operating system: it reaches
-any Python code, not C code that never returns to Python, and there is none on Windows. A
-component that raises, or returns the wrong shape, type or range, spoils its own row, and the grid
-goes on.
+the message says in which line it was. A component that raises, crashes, hangs, or returns the
+wrong shape, type or range, spoils its own row, and the grid goes on.
+
+Your code runs in a process of its own, one for each call, so nothing that a component keeps in
+memory is there at the next: what `generate` needs is in `state()`. Its options come from json.
+What it prints goes to standard error. Write to `runtime.cache` (downloads) or to temporary files
+only: the rest of the disk is closed to it where the system allows that
+([trust.md](trust.md)). `tokbench check` runs it in its own process, where a debugger works.
 """
 
 

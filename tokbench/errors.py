@@ -9,6 +9,7 @@ TokbenchError                 one line that says what, whose, what is allowed an
 |-- CollapseError             a tokenizer's codebooks collapsed: a row would measure nothing
 |-- MissingExtraError         an optional dependency is absent (names the extra to install)
 |-- WorkerError               a worker process could not be started
+|-- PluginError               third-party code failed, died or took too much, in its own process
 |-- StoreError                an artifact cannot be read, written or locked
 `-- RecordError               a record file is malformed or of an unknown schema
 
@@ -17,6 +18,8 @@ The command line prints these as one line and exits with status 1; `--debug` sho
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -90,12 +93,47 @@ class WorkerError(TokbenchError):
     """A worker process could not be started, or a cell cannot be sent to one."""
 
 
+class PluginError(TokbenchError):
+    """Third-party code failed in its own process: it raised, died, or went beyond a limit."""
+
+
 class StoreError(TokbenchError):
     """The artifact store cannot read, write or lock what was asked of it."""
 
 
 class RecordError(TokbenchError):
     """A record under results/ is malformed, damaged, or of a schema this version cannot read."""
+
+
+LONGEST = 2000  # characters of an error that are kept
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong as one line of text, and for errors that are not ours, where."""
+    try:
+        text = str(error)
+    except Exception:  # a stranger's __str__
+        text = "its message cannot be read"
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, TokbenchError):
+        where = f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        text = f"{type(error).__name__}: {text[:LONGEST]}{where}"
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """Text that a terminal shows and does not obey, in one line, cut after LONGEST characters."""
+    cut = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in cut)
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Text without characters that steer a terminal or turn the direction of writing; lines and
+    tabs stay."""
+    return CONTROL.sub("\ufffd", text)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol", "precision",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads", "jobs", "codes", "tuned",
+    "threads", "jobs", "codes", "tuned", "cell-seconds", "cell-memory",
 }  # fmt: skip
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
@@ -27,7 +27,8 @@ TUNE_FLAGS = {
 }  # fmt: skip
 REPORT_FLAGS = {
     **{name: {"dataset", "format"} for name in REPORTS},
-    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {"format", "out"},
+    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory"}
+    | {"format", "out"},
     "site": {"dataset", "out", "titles"},
 }
 
@@ -109,7 +110,7 @@ def test_show_prints_symbols_bounds_and_deviations(capsys: pytest.CaptureFixture
     ("words", "said"),
     [
         (["show", "cots"], "did you mean cost"),
-        (["report", "{tmp}/nothing"], "no records under"),
+        (["report", "{tmp}/nothing"], "no report and no folder called"),
         (["run", "--dataset", "nowhere", "--tokenizer", "cost"], "TOKBENCH_DATA"),
         (["run", "--dataset", "{tmp}/shop", "--tokenizer", "cots"], "did you mean cost"),
         (["plan", "--dataset", "{tmp}/shop", "--set", "tokenizer.levels"], "write it as"),

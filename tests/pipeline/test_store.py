@@ -194,3 +194,63 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="TOKBENCH_CACHE"):
         Store(tmp_path / "file" / "store").obtain("embed", "k", write_text("x"))
+
+
+class NoLock:
+    """What a network file system may give: a lock that everybody holds."""
+
+    def __init__(self, path: Path) -> None: ...
+    def __enter__(self) -> NoLock:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class NotHere(NoLock):
+    """Or none at all."""
+
+    def __enter__(self) -> NoLock:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("kind", [NoLock, NotHere])
+def test_without_locks_the_first_complete_artifact_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[NoLock]
+) -> None:
+    """A second writer of one key begins and ends while the first is at it."""
+    monkeypatch.setattr("filelock.FileLock", kind)
+    store = Store(tmp_path)
+
+    def slow(folder: Path) -> dict[str, Any]:
+        fast = Store(tmp_path).obtain("embed", "k", write_text("fast"))
+        assert fast.built
+        (folder / "value.txt").write_text("slow")
+        return {"said": "slow"}
+
+    found = store.obtain("embed", "k", slow)
+    assert not found.built
+    assert found.facts == {"said": "fast"}
+    assert (found.folder / "value.txt").read_text() == "fast"
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_what_killed_writers_left_is_swept_and_others_work_is_not(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name, age in (("old", 2 * 86400), ("young", 60)):
+        folder = tmp_path / "partial" / name
+        folder.mkdir(parents=True)
+        (folder / "half").write_text("")
+        for path in (folder / "half", folder):
+            os.utime(path, (time.time() - age,) * 2)
+    assert store.sweep() == 1
+    assert [path.name for path in (tmp_path / "partial").iterdir()] == ["young"]
+
+
+def test_the_store_says_what_it_has_and_removes_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for stage, key in (("embed", "a"), ("train", "b")):
+        store.obtain(stage, key, write_text("x"))
+    assert list(store.artifacts()) == [("embed", "a"), ("train", "b")]
+    store.remove("embed", "a")
+    store.remove("embed", "a")
+    assert list(store.artifacts()) == [("train", "b")]

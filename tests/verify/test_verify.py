@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,15 +17,18 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from tests.components import registry_of
 from tests.pipeline.test_grid import run_tiny
 from tokbench.cli import main
+from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.stages import CHAIN
 from tokbench.report.board import page
 from tokbench.report.result_set import ResultSet
-from tokbench.schema.record import Packed
+from tokbench.schema.record import CHANGED, Figure, Packed, Record
+from tokbench.schema.run_spec import RunSpec
 from tokbench.scoring.metrics import CUTOFFS, Ties
 from tokbench.types import Placement
-from tokbench.verify import recount, verify
+from tokbench.verify import recount, rerun, verify
 
 Json = dict[str, Any]
 
@@ -53,6 +58,7 @@ def edit(results: Path, change: Callable[[Json], None], path: Path | None = None
     path = path or one(results)
     data = json.loads(path.read_text())
     change(data)
+    data.pop("digest")  # a forger makes it again
     path.write_text(json.dumps(data))
     return [f.reason for f in verify.verify(results) if f.file == path]
 
@@ -123,7 +129,8 @@ TAMPERED: dict[str, tuple[Callable[[Json], None], str]] = {
     "array left out": (lambda d: d["outcome"]["placement"].pop("ahead"), "placement holds"),
     "cost left out": (lambda d: d["provenance"]["costs"].pop("train"), "no cost of train"),
     "digest left out": (lambda d: d["outcome"]["digests"].pop("split"), "malformed: split"),
-    "other data": (lambda d: d["outcome"]["digests"].update(dataset="0" * 64), "same dataset spec"),
+    "other data": (
+        lambda d: d["outcome"]["digests"].update(dataset="0" * 64), "and other data or split"),
     "another spec": (lambda d: d["spec"].update(beam_width=60), "not the digest of its own spec"),
     "schema": (lambda d: d.update(record_schema=9), "record schema 9"),
     "no raw codes": (lambda d: d["outcome"]["digests"].update(tokenize="0" * 64), "raw codes are"),
@@ -255,3 +262,119 @@ def test_reading_records_imports_no_torch(honest: Path, words: list[str]) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def other_seed(results: Path) -> Path:
+    """A record of the same method with another seed, copied from a trained one."""
+    source = next(results.rglob("item-id_none_sasrec*.json"))
+    data = json.loads(source.read_text())
+    data.pop("digest")
+    data["spec"]["generator_seed"] = 5
+    spec = RunSpec.model_validate(data["spec"])
+    data["run_id"] = spec.run_id
+    record = Record.model_validate(data)
+    path = results / record.file_name
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_a_copy_that_passes_for_another_seed_is_found(results: Path) -> None:
+    path = other_seed(results)
+    said = [f.reason for f in verify.verify(results) if "sasrec" in f.file.name]
+    assert any("other inputs than" in reason and "the same weights" in reason for reason in said)
+    assert path.is_file()
+
+
+CROSSED: dict[str, tuple[Callable[[Json], None], str]] = {
+    "embeddings": (lambda d: d["outcome"]["digests"].update(embed="1" * 64), "other embeddings"),
+    "codes": (
+        lambda d: d["outcome"]["digests"].update(tokenize="1" * 64), "other codes"),
+    "a target": (
+        lambda d: repack(d, "target_frequency", lambda a: put(a, slice(None), a[::-1].copy())),
+        "other facts of the queries"),
+    "times": (lambda d: repack(d, "same_day", lambda a: put(a, slice(None), 0)), "other facts"),
+    "neighbours": (
+        lambda d: d["outcome"]["figures"]["intrinsic/knn/linear@10"].update(value=0.5),
+        "other intrinsic figures"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CROSSED)
+def test_records_are_held_to_each_other(results: Path, kind: str) -> None:
+    """Two policies over one tokenizer: what they share is compared."""
+    change, said = CROSSED[kind]
+    path = next(results.rglob("hashed_none*.json"))
+    data = json.loads(path.read_text())
+    change(data)
+    data.pop("digest")
+    path.write_text(json.dumps(data))
+    reasons = [f.reason for f in verify.verify(results)]
+    assert any(said in reason for reason in reasons), reasons
+
+
+def test_a_changed_byte_is_found_by_the_digest(results: Path) -> None:
+    path = one(results)
+    path.write_text(path.read_text().replace('"seconds": 0.', '"seconds": 1.', 1))
+    assert [f.reason for f in verify.verify(results) if f.file == path] == [CHANGED]
+
+
+def test_one_bad_file_stops_nothing(results: Path) -> None:
+    (results / "tiny/z.json").write_text("[" * 10**5)
+    os.mkfifo(results / "tiny/y.json")
+    (results / "tiny/x.json").symlink_to("/dev/zero")
+    edit(results, TAMPERED["user count"][0])
+    files = {f.file.name for f in verify.verify(results)}
+    assert {"z.json", "y.json", "x.json", one(results).name} <= files
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["outcome"].update(level_sizes=[2**31, 2**31]),
+        lambda d: repack(d, "group", lambda a: put(a, 0, 2**31 - 1)),
+        lambda d: repack(d, "ahead", lambda a: put(a, slice(None), -1)),
+        lambda d: repack(d, "position", lambda a: put(a, slice(None), -7)),
+    ],
+    ids=["level sizes", "group", "ahead", "position"],
+)
+def test_strange_numbers_take_no_longer_and_are_found(
+    results: Path, change: Callable[[Json], None]
+) -> None:
+    started = time.process_time()
+    assert edit(results, change)
+    assert time.process_time() - started < 20
+
+
+def test_a_cell_is_computed_again(results: Path, tmp_path: Path) -> None:
+    """An honest record comes out the same; one whose every figure was moved together does not."""
+    honest = Record.model_validate_json(one(results).read_text())
+    records = {one(results): honest}
+    context = RunContext(results, tmp_path / "cache")
+    (same,) = rerun.rerun(records, 3, 0, registry_of(), context)
+    assert same.verdict == "same", same.reason
+    assert honest.outcome is not None
+    figures = honest.outcome.figures | {"recall@10": Figure(value=0.9, low=0.8, high=1.0)}
+    lie = honest.model_copy(
+        update={"outcome": honest.outcome.model_copy(update={"figures": figures})}
+    )
+    (other,) = rerun.rerun({one(results): lie}, 1, 0, registry_of(), context)
+    assert other.verdict == "other"
+    assert "recall@10 0.900000 in the record" in other.reason
+    elsewhere = lie.model_copy(
+        update={"provenance": lie.provenance.model_copy(update={"environment": {"torch": "1"}})}
+    )
+    (unknown,) = rerun.rerun({one(results): elsewhere}, 1, 0, registry_of(), context)
+    assert unknown.verdict == "unknown"
+    assert "torch 1 then" in unknown.reason
+
+
+def test_a_record_of_other_code_cannot_be_run_again(results: Path, tmp_path: Path) -> None:
+    honest = Record.model_validate_json(one(results).read_text())
+    tokenizer = honest.spec.tokenizer.model_copy(update={"fingerprint": "hashed@0"})
+    older = honest.model_copy(
+        update={"spec": honest.spec.model_copy(update={"tokenizer": tokenizer})}
+    )
+    context = RunContext(results, tmp_path / "cache")
+    (found,) = rerun.rerun({one(results): older}, 1, 0, registry_of(), context)
+    assert found.verdict == "unknown"
+    assert "is not at hand as it was: other fingerprint" in found.reason

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
+
+from tokbench.cli.screen import say
 
 COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
     "run": "tokbench.cli.run",
@@ -22,6 +25,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "new": "tokbench.cli.new",
     "data": "tokbench.cli.data",
     "ids": "tokbench.cli.ids",
+    "cache": "tokbench.cli.cache",
 }
 
 
@@ -53,8 +57,8 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point: errors of ours become one line and status 1, `--debug` shows the traceback."""
-    from tokbench.errors import TokbenchError
+    """Entry point: every error becomes one line and status 1, `--debug` shows the traceback."""
+    from tokbench.errors import TokbenchError, sentence
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -66,10 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: finished stages are kept, the same command resumes", err=True)
+        say("interrupted: finished stages are kept, the same command resumes", err=True)
         return 130
-    except TokbenchError as error:
+    except BrokenPipeError:  # whoever read our output has gone
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  (nothing more to flush)
+        return 1
+    except Exception as error:
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
+        ours = isinstance(error, TokbenchError)
+        hint = "" if ours else " (not foreseen; --debug shows where it comes from)"
+        say(f"error: {sentence(error)}{hint}", err=True)
         return 1

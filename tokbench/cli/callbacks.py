@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from tokbench.cli.screen import say, screen
 
 if TYPE_CHECKING:
     from tokbench.pipeline.context import Callbacks
@@ -25,10 +25,10 @@ def printing(jobs: int) -> Iterator[Callbacks]:
     if jobs == 1:
         yield _in_turn()
     elif sys.stderr.isatty():
-        with _bar() as (say, advance):
-            yield _at_once(say, advance)
+        with _bar() as (line, advance):
+            yield _at_once(line, advance)
     else:
-        yield _at_once(lambda line: click.echo(line, err=True), lambda done, total: None)
+        yield _at_once(lambda line: say(line, err=True), lambda done, total: None)
 
 
 def _in_turn() -> Callbacks:
@@ -36,16 +36,19 @@ def _in_turn() -> Callbacks:
     from tokbench.pipeline.context import Callbacks
 
     def cell_started(number: int, total: int, spec: RunSpec) -> None:
-        click.echo(f"[{number}/{total}] {_name(spec)} · {spec.profile}", err=True)
+        say(f"[{number}/{total}] {_name(spec)} · {spec.profile}", err=True)
 
     def stage_done(spec: RunSpec, stage: str, cost: Cost) -> None:
-        click.echo(f"  {_stage(stage, cost)}", err=True)
+        say(f"  {_stage(stage, cost)}", err=True)
 
     def cell_done(record: Record, path: Path | None) -> None:
         lead = "  " if path else f"{_name(record.spec)}: "
-        click.echo(lead + _result(record, path), err=True)
+        say(lead + _result(record, path), err=True)
 
-    return Callbacks(cell_started, stage_done, cell_done)
+    def noted(spec: RunSpec, text: str) -> None:
+        say(f"  {text}", err=True)
+
+    return Callbacks(cell_started, stage_done, cell_done, noted)
 
 
 def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
@@ -70,18 +73,20 @@ def _at_once(say: Say, advance: Callable[[int, int], None]) -> Callbacks:
         say(f"{numbers.get(record.run_id, _name(record.spec))}: {_result(record, path)}")
         advance(finished, 0)
 
-    return Callbacks(cell_started, stage_done, cell_done)
+    def noted(spec: RunSpec, text: str) -> None:
+        say(f"{_name(spec)}: {text}")
+
+    return Callbacks(cell_started, stage_done, cell_done, noted)
 
 
 @contextmanager
 def _bar() -> Iterator[tuple[Say, Callable[[int, int], None]]]:
     """A bar of cells done with elapsed time and ETA, lines printed above it."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from tokbench.cli.progress import bar_columns
 
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     day = 24 * 3600.0  # cells take minutes: the rate is that of the whole run
     with Progress(*bar_columns("cells"), console=console, speed_estimate_period=day) as progress:
         task = progress.add_task("cells", total=None)

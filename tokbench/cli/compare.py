@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tokbench.cli.screen import say, skipped
+
 CUTOFFS = (5, 10, 20, 40)
 FIGURES = [*(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS), "bits"]
 
@@ -39,7 +41,7 @@ def compare_command(
     """
     from tokbench.report.result_set import ResultSet
 
-    read = ResultSet.read(results)
+    read = ResultSet.read(results, skip=skipped)
     if dataset is None:
         from tokbench.cli.report import show
         from tokbench.report.compare_datasets import compare_datasets, tables
@@ -48,4 +50,4 @@ def compare_command(
         return
     from tokbench.report.compare import compare
 
-    click.echo(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))
+    say(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))

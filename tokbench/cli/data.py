@@ -10,6 +10,7 @@ import click
 
 from tokbench.cli.official import FOLDER, prepare_command, recipes_command
 from tokbench.cli.request import with_options
+from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def import_command(
         unknown_items=unknown_items, progress=progress(),
     )  # fmt: skip
     for line in _said_of(done, out):
-        click.echo(line)
+        say(line)
 
 
 @data_command.command("check", short_help="List every problem of a dataset.")
@@ -109,8 +110,8 @@ def check_command(
     else:
         found = _problems_of(path, overrides, plugins)
     for problem in found:
-        click.echo(str(problem))
-    click.echo(f"{path}: {len(found) or 'no'} problem{'s' * (len(found) != 1)}", err=bool(found))
+        say(str(problem))
+    say(f"{path}: {len(found) or 'no'} problem{'s' * (len(found) != 1)}", err=bool(found))
     return 1 if found else 0
 
 
@@ -129,17 +130,17 @@ def show_command(
     from tokbench.cli.progress import progress
     from tokbench.ingest.interactions import describe
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
-    source = find_dataset(name, build_registry(plugins), overrides)
+    source = find_dataset(name, isolated_registry(plugins), overrides)
     dataset = source.load(runtime=Runtime(progress=progress()))
     counts = describe(dataset)
     for line in _count_lines(source.label, counts, len(dataset.item_ids)):
-        click.echo(line)
-    click.echo(f"times: {'no, the order of the file' if dataset.times is None else 'yes'}")
+        say(line)
+    say(f"times: {'no, the order of the file' if dataset.times is None else 'yes'}")
     rows = zip(dataset.item_ids, dataset.titles, dataset.texts, strict=True)
     for _, (item_id, title, text) in zip(range(items), rows, strict=False):
-        click.echo(f"\n{_printable(item_id)}  {_printable(title)}\n  {_printable(text)}")
+        say(f"\n{_printable(item_id)}  {_printable(title)}\n  {_printable(text)}")
 
 
 @data_command.command("synth", short_help="Make a synthetic twin for load tests.")
@@ -161,7 +162,7 @@ def synth_command(like: str, scale: float, out: Path | None, seed: int) -> None:
 
     folder = Path(default_name(like, scale)) if out is None else out
     made = synthesize(like, folder, scale=scale, seed=seed, progress=progress())
-    click.echo(f"{folder}: synthetic, {made.users:,} users, {made.items:,} items, "
+    say(f"{folder}: synthetic, {made.users:,} users, {made.items:,} items, "
                f"{made.interactions:,} interactions, length {made.shortest} to {made.longest}, "
                f"mean {made.mean:g}")  # fmt: skip
 
@@ -215,9 +216,9 @@ def _problems_of(
     from tokbench.datasets.folder import Folder
     from tokbench.errors import DatasetError
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
-    source = find_dataset(name, build_registry(plugins), overrides)
+    source = find_dataset(name, isolated_registry(plugins), overrides)
     if isinstance(source, Folder):
         return source.problems()
     try:

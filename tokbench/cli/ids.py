@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
@@ -46,17 +47,17 @@ def export_command(
     from tokbench.api import Runtime
     from tokbench.ids.formats import FORMATS, write_table
     from tokbench.pipeline.export import find_run, source_of, table_of
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     record = find_run(run, results)
-    dataset = source_of(record, build_registry(plugins), name).load(runtime=Runtime())
+    dataset = source_of(record, isolated_registry(plugins), name).load(runtime=Runtime())
     table = table_of(record, dataset)
     files = write_table(table, out, form)
     sizes = ", ".join(str(size) for size in table.ids.level_sizes)
-    click.echo(f"{len(table)} items, levels of {sizes} codes: {', '.join(map(str, files))}")
+    say(f"{len(table)} items, levels of {sizes} codes: {', '.join(map(str, files))}")
     if not FORMATS[form].holds_sizes:
         asked = sizes.replace(" ", "")
-        click.echo(
+        say(
             f"format {form} holds no level sizes: to read them back, --level-sizes {asked} or "
             f"--set table.level_sizes=[{asked}]",
             err=True,
@@ -92,15 +93,15 @@ def audit_command(
     from tokbench.ids.audit import audit_table
     from tokbench.ids.formats import read_table
     from tokbench.pipeline.resolve import find_dataset
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
     faults: list[DatasetError] = []
     sizes = _sizes(level_sizes)
     table = read_table(file, table_format, level_sizes=sizes, fault=faults.append)
-    dataset = find_dataset(name, build_registry(plugins), overrides).load(runtime=Runtime())
+    dataset = find_dataset(name, isolated_registry(plugins), overrides).load(runtime=Runtime())
     audit = audit_table(table, dataset, groups=groups)
     if form == "json":
-        click.echo(as_json(audit, faults))
+        say(as_json(audit, faults))
     else:
         print_audit(audit, faults)
     return 1 if faults or audit.coverage.missing else 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.screen import say
+
 if TYPE_CHECKING:
     from tokbench.ingest.official.recipe import DataRecipe
 
@@ -44,15 +46,15 @@ def prepare_command(
     )  # fmt: skip
     print_comparison(made, entry.published)
     typed = name if out is None else _typed(name, out.resolve())
-    click.echo(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
+    say(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
 
 
 def _typed(name: str, folder: Path) -> str:
     """What to type for a dataset prepared into `folder`: NAME:FOLDER where NAME is a registered
     dataset (it brings its own template), the folder's path where it is not."""
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
-    return f"{name}:{folder}" if name in build_registry().names("dataset") else str(folder)
+    return f"{name}:{folder}" if name in isolated_registry().names("dataset") else str(folder)
 
 
 @click.command("recipes", short_help="Compare the readings of a published dataset.")

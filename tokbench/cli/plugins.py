@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ NOTHING = "nothing: mark its hook functions with @tokbench.hookimpl"
 def check_command(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...]) -> int:
     """Examine NAME, NAME:PRESET or NAME:PATH: each rule with pass or finding.
 
-    A component is examined on small synthetic data, with its preset `toy` where it has one. The
-    status is 1 when a rule is broken.
+    A component is examined on small synthetic data, with its preset `toy` where it has one, in this
+    very process. The status is 1 when a rule is broken.
     """
     from tokbench.cli.show import entries_called
     from tokbench.registry.registry import build_registry
@@ -43,21 +44,21 @@ def _examine(entry: Entry, text: str, registry: Registry, overrides: tuple[str, 
     component = find_component(entry.kind, text, registry, profile="toy", overrides=overrides)
     changed = component.config.model_dump(exclude_defaults=True)
     said = ", ".join(f"{option}={value}" for option, value in changed.items())
-    click.echo(f"{entry.kind} {text} ({entry.origin})" + (f", {said}" if said else ""))
+    say(f"{entry.kind} {text} ({entry.origin})" + (f", {said}" if said else ""))
     broken = kept = 0
     for verdict in examine(entry, component.config.model_dump()):
         finding = verdict.finding
         if finding is None:
             kept += 1
             remark = f" ({verdict.remark})" if verdict.remark else ""
-            click.echo(f"  pass  {verdict.rule}{remark}")
+            say(f"  pass  {verdict.rule}{remark}")
             continue
         broken += 1
-        click.echo(f"  FAIL  {verdict.rule}: {verdict.says}")
-        click.echo(f"        expected {finding.expected}")
-        click.echo(f"        found    {finding.found}")
-        click.echo(f"        remedy   {finding.remedy}")
-    click.echo(f"{kept} rules kept, {broken} broken")
+        say(f"  FAIL  {verdict.rule}: {verdict.says}")
+        say(f"        expected {finding.expected}")
+        say(f"        found    {finding.found}")
+        say(f"        remedy   {finding.remedy}")
+    say(f"{kept} rules kept, {broken} broken")
     return broken
 
 
@@ -71,10 +72,10 @@ def plugins_command(plugins: tuple[Path, ...]) -> int:
     """
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
-    registry = build_registry(plugins)
+    registry = isolated_registry(plugins)
     console = screen()
     strangers = [plugin for plugin in registry.plugins if plugin.origin != "built-in"]
     rows = []

@@ -8,6 +8,7 @@ import click
 
 from tokbench.cli.compare import FIGURES
 from tokbench.cli.report import DATASET, FORMAT, show
+from tokbench.cli.screen import say, skipped
 
 
 def _share(context: click.Context, option: click.Parameter, value: str) -> float:
@@ -41,8 +42,8 @@ def power_command(
     from tokbench.report.power import tables
     from tokbench.report.result_set import ResultSet
 
-    found = tables(ResultSet.read(results, datasets), figure=figure, wished=wished)
+    found = tables(ResultSet.read(results, datasets, skipped), figure=figure, wished=wished)
     if not found:
-        click.echo(f"nothing to show: no board under {results}/ has two rows of one family that "
+        say(f"nothing to show: no board under {results}/ has two rows of one family that "
                    "were run more than once; run some with --seeds 3", err=True)  # fmt: skip
     show(found, form)

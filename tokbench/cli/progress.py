@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from tokbench.api import Advance, Progress
+from tokbench.cli.screen import say, screen
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -32,12 +31,11 @@ class Bars:
     @contextmanager
     def track(self, description: str, *, total: int) -> Iterator[Advance]:
         """A bar with units done, elapsed time and ETA."""
-        from rich.console import Console
         from rich.progress import Progress as RichProgress
         from rich.progress import TextColumn
 
         columns = (*bar_columns("  {task.description}"), TextColumn("{task.fields[note]}"))
-        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with RichProgress(*columns, console=screen(stderr=True), transient=True) as bar:
             task = bar.add_task(description, total=total, note="")
 
             def advance(units: int = 1, note: str = "") -> None:
@@ -65,7 +63,7 @@ class Lines:
                 last = now
                 left = (now - start) * max(total - done, 0) / done
                 tail = f", {note}" if note else ""
-                click.echo(
+                say(
                     f"  {description}: {done}/{total}, {now - start:.0f} s, "
                     f"about {left:.0f} s left{tail}",
                     err=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.screen import say, skipped
 from tokbench.report.reports import REPORTS
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ def _table_command(name: str) -> click.Command:
                 f"{source} is a file: for a grid file `tokbench report grid {source}`; "
                 f"`tokbench report {name}` takes a folder of records"
             )
-        results = ResultSet.read(source, datasets)
+        results = ResultSet.read(source, datasets, skipped)
         tables = make(name, results, form)
         if not tables:
-            click.echo(nothing(name, results), err=True)
+            say(nothing(name, results), err=True)
         show(tables, form)
 
     shows, _ = REPORTS[name]
@@ -103,7 +104,7 @@ def show(tables: Sequence[Table], form: str = "terminal") -> None:
     from tokbench.report import tables as writers
 
     if form != "terminal":
-        click.echo(writers.FORMS[form](tables), nl=False)
+        say(writers.FORMS[form](tables), nl=False)
         return
     from tokbench.cli.screen import screen
 

@@ -9,6 +9,7 @@ import click
 
 from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import REQUEST, request_fields, with_options
+from tokbench.cli.screen import say, skipped
 
 if TYPE_CHECKING:
     from tokbench.report.grid_points import GridPoints
@@ -39,20 +40,20 @@ def grid_command(file: Path, results: Path, out: Path, form: str, **options: Any
             from tokbench.report.figure import save_figure
 
             paths = save_figure(grid, judge(grid), out / f"{file.stem}-{grid.name}")
-            click.echo(f"figure: {' and '.join(str(path) for path in paths)}", err=True)
+            say(f"figure: {' and '.join(str(path) for path in paths)}", err=True)
 
 
 def _grids(file: Path, fields: dict[str, Any], plugins: Any, results: Path) -> list[GridPoints]:
     """The file's cells joined to their records by run id."""
     from tokbench.cli.request import file_cells_of
     from tokbench.errors import RecordError
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.grid_points import Measured, grid_points
     from tokbench.schema.grid_file import read_grid_file
     from tokbench.schema.record import read_records
 
-    cells = file_cells_of(file, fields, build_registry(plugins))
-    records = {record.run_id: record for record in read_records(results)}
+    cells = file_cells_of(file, fields, isolated_registry(plugins))
+    records = {record.run_id: record for record in read_records(results, skipped)}
     measured = [
         Measured(one.point, one.cell.spec, records.get(one.cell.spec.run_id)) for one in cells
     ]

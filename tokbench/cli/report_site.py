@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokbench.cli.report import DATASET, SOURCE
+from tokbench.cli.screen import say, skipped
 
 if TYPE_CHECKING:
     from tokbench.registry.registry import Registry
@@ -38,16 +39,16 @@ def site_command(
     """
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import default_cache
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.result_set import ResultSet
     from tokbench.report.site.site import Extras, write_site
     from tokbench.verify.remembered import Remembered
     from tokbench.verify.verify import verify
 
-    results = ResultSet.read(source, datasets)
+    results = ResultSet.read(source, datasets, skipped)
     gc.freeze()  # records stay to the end: no search for garbage need look at them
     records = results.records
-    registry = build_registry()
+    registry = isolated_registry()
     titles: dict[str, tuple[str, ...]] = {}
     for name in titled:
         titles |= _titles(name, records, registry)
@@ -61,7 +62,7 @@ def site_command(
         findings.setdefault(name, []).append(finding.reason)
     extras = Extras(findings, _described(registry), titles)
     pages = write_site(results, out, extras, progress=bars)
-    click.echo(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
+    say(f"{pages[0]}: {len(records)} runs, {len(pages)} files; open it in a browser")
 
 
 def _titles(name: str, records: Sequence[Record], registry: Registry) -> dict[str, tuple[str, ...]]:

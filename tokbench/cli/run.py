@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
+from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
     from tokbench.pipeline.cell import Cell
@@ -37,6 +38,11 @@ WHERE = [
     THREADS,
     click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
                  help="Cells to run at once, each in a process of its own."),
+    click.option("--cell-seconds", type=click.FloatRange(min=0), default=24 * 3600.0,
+                 show_default=True, help="Seconds a plugin may take for a stage of a cell; 0 is no "
+                 "limit."),
+    click.option("--cell-memory", type=click.FloatRange(min=0), default=0.0, metavar="GB",
+                 help="Memory a plugin may use for a stage of a cell [default: no limit]."),
 ]  # fmt: skip
 FILE = click.argument(
     "file", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -67,7 +73,7 @@ def run_command(file: Path | None, **options: Any) -> int:
                 cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads
             )
     except KeyboardInterrupt:
-        click.echo(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
+        say(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
                    err=True)  # fmt: skip
         return 130
     show(tables(ResultSet(records)))
@@ -76,9 +82,9 @@ def run_command(file: Path | None, **options: Any) -> int:
         first = next(record.spec for record in failed if record.error == error)
         cell = f"{first.tokenizer.label}/{first.collision_policy}/{first.generator.label}"
         more = f" and {count - 1} more" if count > 1 else ""
-        click.echo(f"failed: {cell}{more}: {error}", err=True)
+        say(f"failed: {cell}{more}: {error}", err=True)
     if failed:
-        click.echo(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
+        say(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
                    f"  {context.command}", err=True)  # fmt: skip
     return 1 if failed else 0
 
@@ -123,14 +129,16 @@ def _prepared(
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext, default_cache
     from tokbench.pipeline.devices import find_device
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.client import Limits
+    from tokbench.registry.isolated.isolated import isolated_registry
 
-    registry = build_registry(options.pop("plugins"))
+    registry = isolated_registry(options.pop("plugins"))
     context = RunContext(
         results=options.pop("results"),
         cache=options.pop("cache") or default_cache(),
         device=find_device(options.pop("device")),
         progress=progress(),
+        limits=Limits(options.pop("cell_seconds"), options.pop("cell_memory") * 1000),
         command=shlex.join(["tokbench", *sys.argv[1:]]),
     )
     cells = cells_of(file, request_fields(options, file), registry, context.device)

@@ -26,10 +26,10 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
     from tokbench.cli.report import show
     from tokbench.cli.screen import screen
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
-    registry = build_registry(plugins)
+    registry = isolated_registry(plugins)
     console = screen()
     columns = tuple(map(Column, ("name", "presets", "what it is", "from")))
     for plural in [kind] if kind else KINDS:
@@ -48,9 +48,9 @@ def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what NAME is: every option with type, default, bounds, meaning and paper symbol."""
     from tokbench.cli.screen import screen
-    from tokbench.registry.registry import build_registry
+    from tokbench.registry.isolated.isolated import isolated_registry
 
-    entries = entries_called(name, build_registry(plugins))
+    entries = entries_called(name, isolated_registry(plugins))
     console = screen()
     for entry in entries:
         _print_entry(console, entry)
@@ -100,6 +100,8 @@ def _print_entry(console: Any, entry: Entry) -> None:
 
 def _options(config: Any) -> Iterator[tuple[str, ...]]:
     """name, symbol, type, default, bounds, paper's value, meaning of each option."""
+    from tokbench.registry.settings import type_name
+
     schema = config.model_json_schema()["properties"]
     bounds = {"minimum": ">=", "maximum": "<=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
     for name, info in config.model_fields.items():
@@ -112,18 +114,12 @@ def _options(config: Any) -> Iterator[tuple[str, ...]]:
         yield (
             name,
             str(extra.get("symbol", "")),
-            _type_name(info.annotation),
+            str(extra.get("type") or type_name(info.annotation)),
             "required" if info.is_required() else str(info.default),
             ", ".join(limit for limit in limits if limit),
             "same" if paper is None else str(paper),
             info.description or "",
         )
-
-
-def _type_name(annotation: Any) -> str:
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return annotation.__name__
-    return "choice" if "Literal" in str(annotation) else str(annotation).replace("typing.", "")
 
 
 def _first_line(entry: Entry) -> str:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
 from pathlib import Path
 
 import click
+
+from tokbench.cli.screen import say
+from tokbench.errors import one_line
 
 
 @click.command("verify", short_help="Recompute every figure of every record.")
 @click.argument(
     "results", type=click.Path(file_okay=False, path_type=Path), default=Path("results")
 )
-def verify_command(results: Path) -> int:
+@click.option(
+    "--rerun",
+    "number",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Also compute N completed cells again, drawn by chance, and compare.",
+)
+@click.option(
+    "--draw",
+    type=int,
+    default=None,
+    metavar="SEED",
+    help="Draw these cells again [default: another draw each time, printed].",
+)
+def verify_command(results: Path, number: int, draw: int | None) -> int:
     """Check that the records under RESULTS follow from their own per-user data.
 
     Every leave-one-out figure at every cutoff and tie rule is computed again from the stored
-    placement and code table, by other code than made it. Ends with status 1 and a line for
-    everything that does not follow.
+    placement and code table, by other code than made it, and records are compared with each other.
+    Ends with status 1 and a line for everything that does not follow. docs/trust.md says what this
+    proves and what it does not.
     """
     from tokbench.errors import RecordError
     from tokbench.verify.verify import verify
@@ -26,12 +47,33 @@ def verify_command(results: Path) -> int:
         raise RecordError(f"no records under {results}/; name the folder that has them")
     discrepancies = verify(results)
     for discrepancy in discrepancies:
-        click.echo(str(discrepancy))
+        say(one_line(str(discrepancy)))
     board = " and the board" if (results / "BOARD.md").is_file() else ""
     if discrepancies:
-        click.echo(
-            f"{results}: {len(discrepancies)} discrepancies in {files} records{board}", err=True
-        )
-        return 1
-    click.echo(f"{results}: {files} records{board} follow from their own data")
-    return 0
+        say(f"{results}: {len(discrepancies)} discrepancies in {files} records{board}", err=True)
+    else:
+        say(f"{results}: {files} records{board} follow from their own data")
+    different = _rerun(results, number, draw) if number else 0
+    return 1 if discrepancies or different else 0
+
+
+def _rerun(results: Path, number: int, draw: int | None) -> int:
+    """Compute cells again; how many came out differently on this very kind of machine."""
+    from tokbench.cli.progress import progress
+    from tokbench.pipeline.context import RunContext
+    from tokbench.registry.isolated.isolated import isolated_registry
+    from tokbench.verify.rerun import rerun
+    from tokbench.verify.verify import verify_file
+
+    seed = secrets.randbelow(10**6) if draw is None else draw
+    found = {path: verify_file(path, results)[0] for path in sorted(results.rglob("*.json"))}
+    records = {path: record for path, record in found.items() if record is not None}
+    verdicts: Counter[str] = Counter()
+    for one in rerun(records, number, seed, isolated_registry(), RunContext(progress=progress())):
+        say(one_line(str(one)))
+        verdicts[one.verdict] += 1
+    say(
+        f"computed again (--draw {seed}): {verdicts['same']} the same, {verdicts['other']} "
+        f"different, {verdicts['unknown']} without a verdict"
+    )
+    return verdicts["other"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from tokbench.api import Precision, Progress, Quiet, Runtime
+from tokbench.registry.isolated.client import Limits
 from tokbench.schema.record import Cost, Record
 from tokbench.schema.run_spec import RunSpec
 
@@ -28,6 +29,7 @@ class RunContext:
     device: str = "cpu"
     progress: Progress = field(default_factory=Quiet)
     command: str = ""
+    limits: Limits = field(default_factory=Limits)  # of third-party code at one stage
 
     @property
     def store(self) -> Path:
@@ -45,9 +47,11 @@ class Callbacks:
 
     `cell_started(number, total, spec)` when the first stage of a cell is begun, `stage_done(spec,
     stage, cost)` for each of its stages, found or built, `cell_done(record, path)` at its end;
-    the path is None where the record was there before.
+    the path is None where the record was there before; `noted(spec, text)` says what a user should
+    know beside it.
     """
 
     cell_started: Callable[[int, int, RunSpec], None] = lambda number, total, spec: None
     stage_done: Callable[[RunSpec, str, Cost], None] = lambda spec, stage, cost: None
     cell_done: Callable[[Record, Path | None], None] = lambda record, path: None
+    noted: Callable[[RunSpec, str], None] = lambda spec, text: None

@@ -10,6 +10,7 @@ from tokbench.errors import ContractError
 from tokbench.scoring.placement import name_groups, repeated
 from tokbench.types import Beams, Floats, SemanticIds
 
+LEVELS, CODES = 64, 1 << 16  # of a code table, and codes of a level (or as many as items)
 ROUNDING = 1e-4  # of float32 sums: so far above 0 a log-probability may lie
 
 
@@ -36,6 +37,15 @@ def check_ids(ids: object, items: int, name: str) -> SemanticIds:
         raise ContractError(name, expected="SemanticIds", found=described(ids))
     if len(ids) != items:
         raise ContractError(name, expected=f"{items} rows of codes", found=f"{len(ids)}")
+    most = max(CODES, items)
+    if not 1 <= ids.levels <= LEVELS or not all(1 <= size <= most for size in ids.level_sizes):
+        raise ContractError(
+            name,
+            expected=f"1 to {LEVELS} levels of 1 to {most} codes (a generator keeps a row of "
+            "weights for each)",
+            found=f"{ids.levels} levels of up to {max(ids.level_sizes, default=0)}",
+            remedy="number the codes that are used from 0",
+        )
     for level, size in enumerate(ids.level_sizes):
         column = ids.codes[:, level]
         if items and not (column.min() >= 0 and column.max() < size):

@@ -8,7 +8,6 @@ a value: an Artifact, a Scored outcome, or Failed.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,13 +15,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tokbench.api import Metric
-from tokbench.errors import StoreError, TokbenchError, WorkerError
+from tokbench.errors import StoreError, WorkerError, sentence
 from tokbench.pipeline import devices, environment
+from tokbench.pipeline.added_metrics import guarded
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.outcome import Made, make_outcome
 from tokbench.pipeline.stages import CHAIN, STAGE
 from tokbench.pipeline.store import Artifact, Store
+from tokbench.registry.isolated.client import use_limits
 from tokbench.schema.record import Outcome
 from tokbench.types import digest
 
@@ -44,6 +45,7 @@ class Scored:
 
     outcome: Outcome
     environment: dict[str, str]
+    left_out: tuple[str, ...] = ()  # metrics of plugins that came to nothing, and why
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Worker:
         self, context: RunContext, metrics: Sequence[Metric], data: DataCache | None = None
     ) -> None:
         self._context, self._metrics = context, metrics
+        use_limits(context.limits)
         self._store = Store(context.store)
         self._data = data or DataCache(context.runtime())
         self._loaded: dict[tuple[str, str], tuple[Artifact, Any]] = {}  # of the last cell
@@ -115,7 +118,7 @@ class Worker:
         try:
             return self._score(task) if task.stage == SCORE else self._build(task)
         except (Exception, SystemExit) as error:  # a plugin may call sys.exit
-            return Failed(_sentence(error), devices.is_lost(error))
+            return Failed(sentence(error), devices.is_lost(error))
 
     def _build(self, task: Task) -> Artifact:
         """The artifact of the task's stage. Its facts: the digest of its content, cost, log, and
@@ -160,8 +163,11 @@ class Worker:
             curves={name: each["log"] for name, each in facts.items() if each["log"]},
         )
         data = self._data.of(task.cell)
-        outcome = make_outcome(made, data.dataset, data.split, self._metrics)
-        return Scored(outcome, environment.describe(self._context.device))
+        left_out: list[str] = []
+        outcome = make_outcome(
+            made, data.dataset, data.split, guarded(self._metrics, left_out.append)
+        )
+        return Scored(outcome, environment.describe(self._context.device), tuple(left_out))
 
     def _value(self, name: str, task: Task) -> object:
         """An input of a stage: of the data or the spec, made here, or read from the store."""
@@ -184,11 +190,3 @@ class Worker:
                 )
             self._loaded[name, key] = artifact, load(artifact.folder)
         return self._loaded[name, key]
-
-
-def _sentence(error: Exception | SystemExit) -> str:
-    """What went wrong, and for errors that are not ours, where."""
-    if isinstance(error, TokbenchError):
-        return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (at {Path(last.filename).name}:{last.lineno})"

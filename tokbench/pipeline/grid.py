@@ -16,8 +16,17 @@ from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, 
 from tokbench.pipeline.resolve import Protocol, Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
 from tokbench.pipeline.store import Store
-from tokbench.registry.registry import Registry, build_registry
-from tokbench.schema.record import Cost, Provenance, Record, find_record, write_record
+from tokbench.registry.isolated.client import use_limits
+from tokbench.registry.isolated.isolated import isolated_registry, settle_anywhere
+from tokbench.registry.registry import Registry
+from tokbench.schema.record import (
+    Cost,
+    Provenance,
+    Record,
+    check_writable,
+    find_record,
+    write_record,
+)
 
 Names = str | Sequence[str]
 Seeds = int | Sequence[int]
@@ -33,7 +42,7 @@ def run_grid(
     threads: int = 1,
 ) -> list[Record]:
     """`run_cells` for every cell of a request."""
-    registry = registry or build_registry()
+    registry = registry or isolated_registry()
     cells = resolve(request, registry, context.device)
     return run_cells(cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads)
 
@@ -60,6 +69,7 @@ def run_cells(
     callbacks = callbacks or Callbacks()
     for cell in cells:
         check_precision(cell.spec.precision, context.device)
+    use_limits(context.limits)
     data = DataCache(context.runtime())
     cells = data.served(cells)  # a fault in a file shows before anything runs
     records: dict[str, Record] = {}
@@ -77,9 +87,13 @@ def run_cells(
     def finish(cell: Cell, costs: dict[str, Cost], result: Scored | Failed) -> None:
         record = records[cell.spec.run_id] = make_record(cell, context, costs, result)
         callbacks.cell_done(record, write_record(record, context.results))
+        for reason in result.left_out if isinstance(result, Scored) else ():
+            callbacks.noted(cell.spec, f"left out: {reason}")
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
+        check_writable(context.results)
+        Store(context.store).sweep()
         with threads_of(threads):  # of this process, where it does the tasks itself
             schedule = Schedule(
                 missing, data, Store(context.store), executor, started, finish, callbacks
@@ -106,12 +120,14 @@ def _executor(
     from tokbench.pipeline.processes import ProcessExecutor, check_sendable
 
     check_sendable(cells)
-    return ProcessExecutor(context, registry, metrics, jobs=jobs, threads=threads)
+    return ProcessExecutor(context, metrics, jobs=jobs, threads=threads)
 
 
 def metrics_of(registry: Registry) -> list[Metric]:
     """Every registered metric."""
-    metrics = [entry.cls() for entry in registry.all("metric")]
+    metrics = [
+        settle_anywhere(entry, "paper", "", {}).component for entry in registry.all("metric")
+    ]
     return [metric for metric in metrics if isinstance(metric, Metric)]
 
 
@@ -134,7 +150,7 @@ def make_record(
             public=cell.public,
             tuned=cell.tuned or None,
         ),
-    )
+    ).sealed()
 
 
 def run(
@@ -219,5 +235,5 @@ def run(
     )
     folder = default_cache() if cache is None else Path(cache)
     context = RunContext(Path(results), folder, find_device(device), command="tokbench.run")
-    registry = build_registry([Path(plugin) for plugin in plugins])
+    registry = isolated_registry([Path(plugin) for plugin in plugins])
     return run_grid(request, context, registry=registry, jobs=jobs, threads=threads)

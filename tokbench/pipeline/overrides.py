@@ -69,6 +69,6 @@ def typed(value: str) -> object:
     """Lists, objects, null and booleans as json; everything else as text for pydantic to type."""
     try:
         parsed: object = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # words, or brackets beyond all reason
         return value
     return value if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) else parsed

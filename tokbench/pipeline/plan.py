@@ -10,7 +10,8 @@ from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.resolve import Request, resolve
 from tokbench.pipeline.schedule import CellProgress
 from tokbench.pipeline.store import Store
-from tokbench.registry.registry import Registry, build_registry
+from tokbench.registry.isolated.isolated import isolated_registry
+from tokbench.registry.registry import Registry
 from tokbench.schema.record import find_record
 from tokbench.schema.run_spec import RunSpec
 
@@ -30,7 +31,7 @@ def plan_grid(
     request: Request, context: RunContext, *, registry: Registry | None = None
 ) -> list[PlannedCell]:
     """`plan_cells` for every cell of a request."""
-    return plan_cells(resolve(request, registry or build_registry(), context.device), context)
+    return plan_cells(resolve(request, registry or isolated_registry(), context.device), context)
 
 
 def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:

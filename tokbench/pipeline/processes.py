@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 from tokbench.api import Metric, Quiet
 from tokbench.errors import WorkerError
@@ -27,7 +26,6 @@ from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.devices import cards, share_card
 from tokbench.pipeline.environment import use_threads
 from tokbench.pipeline.executor import Failed, Result, Task, Worker
-from tokbench.registry.registry import Registry, build_registry
 
 PATIENCE = 5.0  # seconds between asking a worker to end and ending it
 
@@ -52,7 +50,6 @@ class ProcessExecutor:
     def __init__(
         self,
         context: RunContext,
-        registry: Registry,
         metrics: Sequence[Metric],
         *,
         jobs: int,
@@ -60,7 +57,6 @@ class ProcessExecutor:
     ) -> None:
         self.slots, self._threads, self._metrics = jobs, threads, metrics
         self._context = replace(context, progress=Quiet())
-        self._files = [plugin.name for plugin in registry.plugins if plugin.origin == "file"]
         self._cards = cards(context.device)
         self._all: list[_Process] = []
         self._idle: list[_Process] = []
@@ -85,7 +81,7 @@ class ProcessExecutor:
     def _new_worker(self) -> _Process:
         before = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
-        pool = ProcessPoolExecutor(1, context, _begin, (self._files, self._threads))
+        pool = ProcessPoolExecutor(1, context, _begin, (self._threads,))
         busy = Counter(worker.device for worker in self._all if worker.process.is_alive())
         device = min(self._cards, key=busy.__getitem__)
         shared = -(-self.slots // len(self._cards))  # processes on a card
@@ -147,16 +143,15 @@ def _cause(exit_code: int | None) -> str:
 _worker: Worker | None = None  # of this process, where it is a worker process
 
 
-def _begin(plugin_files: Sequence[str], threads: int) -> None:
+def _begin(threads: int) -> None:
     """Make this process a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     threading.Thread(target=_end_with_parent, daemon=True).start()
     use_threads(threads)
-    build_registry([Path(file) for file in plugin_files], entry_points=False)
 
 
 def _equip(context: RunContext, metrics: Sequence[Metric], processes: int) -> None:
-    """Make its Worker; after `_begin`, since metrics may come from a plugin file."""
+    """Make its Worker, which may be one of several `processes` on a card."""
     global _worker
     share_card(context.device, processes)
     _worker = Worker(context, metrics)

@@ -6,17 +6,15 @@ here, before anything runs.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_origin
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from tokbench.api import Component, Config, DatasetSource, Encoder, Generator, Tokenizer
+from tokbench.api import Component, DatasetSource, Encoder, Generator, Tokenizer
 from tokbench.datasets.folder import find_folder
 from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
@@ -24,7 +22,8 @@ from tokbench.pipeline.cell import Cell
 from tokbench.pipeline.devices import find_precision
 from tokbench.pipeline.overrides import Overrides
 from tokbench.pipeline.tuning.file import TunedFile
-from tokbench.registry.registry import KINDS, Entry, Registry
+from tokbench.registry.isolated.isolated import settle_anywhere
+from tokbench.registry.registry import KINDS, Registry
 from tokbench.schema.run_spec import (
     BASELINE_TOKENIZER,
     BASELINES,
@@ -122,7 +121,7 @@ def resolve(request: Request, registry: Registry, device: str = "cpu") -> list[C
                 f"unknown collision policy {policy!r}; allowed: {listed(list(POLICIES))}"
             )
 
-    builder = _Builder(registry, request.profile, overrides)
+    builder = Builder(registry, request.profile, overrides)
     datasets = [builder.dataset(name) for name in request.datasets]
     encoder = builder.build(Encoder, request.encoder)
     tokenizers = [builder.build(Tokenizer, text) for text in request.tokenizers]
@@ -132,7 +131,7 @@ def resolve(request: Request, registry: Registry, device: str = "cpu") -> list[C
 
     rows: list[tuple[_Built[Tokenizer], str, _Built[Generator], tuple[int, int]]] = []
     if request.baselines:
-        plain = _Builder(registry, request.profile, Overrides({}))
+        plain = Builder(registry, request.profile, Overrides({}))
         ids = plain.build(Tokenizer, BASELINE_TOKENIZER)
         for name in BASELINES:
             generator = plain.build(Generator, name)
@@ -203,7 +202,7 @@ def find_dataset(name: str, registry: Registry, overrides: Sequence[str] = ()) -
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _Builder(registry, "paper", given).dataset(name)
+    built = Builder(registry, "paper", given).dataset(name)
     given.check_all_used()
     return built.component
 
@@ -221,14 +220,14 @@ def find_component(
     Raises ConfigError or UnknownComponentError.
     """
     given = Overrides.parse(overrides)
-    built = _Builder(registry, profile, given).build(KINDS[kind], text)
+    built = Builder(registry, profile, given).build(KINDS[kind], text)
     given.check_all_used()
     return built.component
 
 
 @dataclass(frozen=True)
-class _Builder:
-    """Makes the components that a request names."""
+class Builder:
+    """Makes the components that a request names, each with what stands for it in a spec."""
 
     registry: Registry
     profile: str
@@ -253,109 +252,15 @@ class _Builder:
         kind = next(kind for kind, cls in KINDS.items() if cls is base)
         name, _, preset = text.partition(":")
         entry = self.registry.get(kind, name)
-        options = _options(kind, entry, self.profile, preset)
-        options |= self.overrides.options_for(kind, entry)
-        component = entry.cls(checked_config(kind, entry, options))
+        given = self.overrides.options_for(kind, entry)
+        settled = settle_anywhere(entry, self.profile, preset, given)
+        component = settled.component
         assert isinstance(component, base)
-        unsaid = locations(entry.cls) | added_at_default(component)
-        config = component.config.model_dump(mode="json", exclude=unsaid)
         spec = ComponentSpec(
-            name=component.label if isinstance(component, DatasetSource) else name,
-            label=label_of(component, entry, self.profile),
-            config=config,
-            fingerprint=entry.fingerprint,
-            inputs=_input_digests(component),
+            name=settled.name,
+            label=settled.label,
+            config=settled.config,
+            fingerprint=settled.fingerprint,
+            inputs=settled.inputs,
         )
         return _Built(spec=spec, component=component, public=entry.origin != "file")
-
-
-def _options(kind: str, entry: Entry, profile: str, preset: str) -> dict[str, object]:
-    """The options of a profile, and of a preset or a path on top."""
-    presets = entry.cls.presets
-    options = dict(presets.get(profile, {}))
-    if preset in presets:
-        return options | dict(presets[preset])
-    if preset and "path" in entry.cls.Config.model_fields:
-        return options | {"path": preset}
-    if preset:
-        near = difflib.get_close_matches(preset, presets)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(
-            f"{kind} {entry.name!r} has no preset {preset!r}{hint}; its presets: "
-            f"{listed([*presets])}"
-        )
-    return options
-
-
-def locations(cls: type[Component]) -> set[str]:
-    """Names of the options that say where, not what."""
-    return {
-        name
-        for name, info in cls.Config.model_fields.items()
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("location")
-    }
-
-
-def added_at_default(component: Component) -> set[str]:
-    """Names of the options that were added since and change nothing where they stand."""
-    config = component.config
-    return {
-        name
-        for name, info in type(config).model_fields.items()
-        if isinstance(info.json_schema_extra, dict)
-        and info.json_schema_extra.get("added")
-        and getattr(config, name) == info.default
-    }
-
-
-def _input_digests(component: Component) -> dict[str, str]:
-    inputs: Sequence[Path] = list(getattr(component, "inputs", tuple)())
-    digests = {}
-    for path in inputs:
-        if path.is_file():  # an absent file is reported by the component, with its remedy
-            with path.open("rb") as stream:
-                digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digests
-
-
-def label_of(component: Component, entry: Entry, profile: str) -> str:
-    """`cost`, `cost:with-reconstruction`, or `cost [temperature=0.5]`: derived from the options
-    alone, so one configuration has one label however it was typed."""
-    cls, hidden = entry.cls, locations(entry.cls)
-    base = component.label
-    actual = component.config.model_dump(mode="json", exclude=hidden)
-    standard = dict(cls.presets.get(profile, {}))
-    best: tuple[int, str] | None = None
-    for preset, options in {"": {}, **cls.presets}.items():
-        if preset == profile:
-            continue
-        expected = dict(standard | dict(options))
-        expected |= {name: getattr(component.config, name) for name in hidden}
-        dump = cls.Config(**expected).model_dump(mode="json", exclude=hidden)
-        changed = {k: v for k, v in actual.items() if dump[k] != v}
-        text = f"{base}:{preset}" if preset else base
-        text += f" [{', '.join(f'{k}={v}' for k, v in changed.items())}]" if changed else ""
-        if best is None or len(changed) < best[0]:
-            best = (len(changed), text)
-    assert best is not None
-    return best[1]
-
-
-def checked_config(kind: str, entry: Entry, options: Mapping[str, object]) -> Config:
-    """The component's Config; pydantic's findings become one ConfigError sentence."""
-    fields = entry.cls.Config.model_fields
-    try:
-        return entry.cls.Config(**options)
-    except ValidationError as error:
-        findings = []
-        for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"])
-            if item["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(name, fields, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"allowed: {listed([*fields])}"
-                findings.append(f"no option {name!r}; {hint}")
-            else:
-                findings.append(f"{name}: {item['msg']} (got {item['input']!r})")
-        raise ConfigError(
-            f"{kind} {entry.name!r}: {'; '.join(findings)}; see `tokbench show {entry.name}`"
-        ) from error

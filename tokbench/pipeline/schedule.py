@@ -108,6 +108,9 @@ class Schedule:
                 continue
             result = self._ended.get(key) or self._store.find(stage.name, key)
             if result is None:
+                if self._store.folder(stage.name, key).exists():
+                    text = f"{stage.name}: what the store has is damaged, it is built again"
+                    self._callbacks.noted(cell.cell.spec, text)
                 self._waiting[key] = [number]
                 task = Task(cell.cell, stage.name, {**cell.keys, stage.name: key})
                 heapq.heappush(self._queue, (number, STAGES.index(stage), task))

@@ -2,10 +2,12 @@
 
     ROOT/<stage>/<key>/            the artifact's files, facts.json and manifest.json
     ROOT/locks/<stage>-<key>       one writer per key
-    ROOT/partial/<stage>-<key>/    being written; renamed into place when complete
+    ROOT/partial/<stage>-<key>-*/  being written; renamed into place when complete
 
-A process killed at any moment leaves either a complete artifact or a partial folder, which the
-next writer of that key clears. tokbench/pipeline/files.py has what is in an artifact.
+A process killed at any moment leaves either a complete artifact or a partial folder, which is swept
+when it is a day old. Every writer has a folder of its own, so where locks do not work two may build
+one artifact, and the first that is complete stays. tokbench/pipeline/files.py has what is in an
+artifact.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,8 @@ import filelock
 
 from tokbench.errors import StoreError
 
+LOCKS, PARTIAL = "locks", "partial"
+ABANDONED = 24 * 3600.0  # seconds without a change after which a partial folder has no writer
 MANIFEST = "manifest.json"
 FACTS = "facts.json"
 
@@ -82,27 +89,78 @@ class Store:
                 "(choose another folder with --cache or TOKBENCH_CACHE)"
             ) from error
 
-    def _lock(self, stage: str, key: str) -> filelock.BaseFileLock:
-        path = self.root / "locks" / f"{stage}-{key}"
+    def artifacts(self) -> Iterator[tuple[str, str]]:
+        """(stage, key) of everything that is there, damaged or not, in a fixed order."""
+        for folder in sorted(self.root.glob("*/*/")):
+            if folder.parent.name not in (LOCKS, PARTIAL):
+                yield folder.parent.name, folder.name
+
+    def remove(self, stage: str, key: str) -> None:
+        """Remove an artifact; whoever looks for it finds it whole or not at all."""
+        aside = self._partial(stage, key)
+        with suppress(FileNotFoundError):
+            self.folder(stage, key).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def sweep(self, seconds: float = ABANDONED) -> int:
+        """Remove what writers that were killed have left so long ago; how much that was."""
+        left = []
+        with suppress(OSError):
+            left = [*(self.root / PARTIAL).iterdir()]
+        old = [path for path in left if time.time() - _newest(path) > seconds]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(old)
+
+    @contextmanager
+    def _lock(self, stage: str, key: str) -> Iterator[None]:
+        """One writer per key, where the file system can lock. Where it cannot, two may build the
+        same: the first that is complete stays."""
+        path = self.root / LOCKS / f"{stage}-{key}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        return filelock.FileLock(path)
+        with ExitStack() as held:
+            with suppress(NotImplementedError):
+                held.enter_context(filelock.FileLock(path))
+            yield
+
+    def _partial(self, stage: str, key: str) -> Path:
+        """A folder of this writer's own."""
+        partial = self.root / PARTIAL / f"{stage}-{key[:16]}-{uuid.uuid4().hex}"
+        partial.mkdir(parents=True)
+        return partial
 
     def _build(self, stage: str, key: str, build: Build) -> Artifact:
-        final, partial = self.folder(stage, key), self.root / "partial" / f"{stage}-{key}"
-        for leftover in (partial, final):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir(parents=True)
-        facts = build(partial)
-        (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
-        text = json.dumps({"stage": stage, "key": key, "files": files}, indent=1)
-        with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial.rename(final)
-        return Artifact(final, facts, built=True)
+        final, partial = self.folder(stage, key), self._partial(stage, key)
+        try:
+            facts = build(partial)
+            (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+            text = json.dumps({"stage": stage, "key": key, "files": files}, indent=1)
+            with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            final.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                partial.rename(final)
+            except OSError:  # something is there: of another writer, who was first, or damaged
+                found = self.find(stage, key)
+                if found is not None:
+                    return found
+                self.remove(stage, key)
+                partial.rename(final)
+            return Artifact(final, facts, built=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _newest(path: Path) -> float:
+    """When something last changed in a folder."""
+    times = [0.0]
+    for one in (path, *path.rglob("*")):
+        with suppress(OSError):
+            times.append(one.lstat().st_mtime)
+    return max(times)
 
 
 def _sha256(path: Path) -> str:

@@ -53,7 +53,7 @@ BUILT_INS = (
     "tokbench.scoring.metrics",
 )
 PATIENCE = 30.0  # seconds a plugin may take to load, where TOKBENCH_PLUGIN_SECONDS says nothing
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -151,17 +151,35 @@ class Registry:
 
 
 def build_registry(files: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
-    """A fresh registry: built-ins first, then installed plugins, then single `files`."""
+    """A fresh registry: built-ins first, then installed plugins, then single `files`.
+
+    Plugins are loaded into this process: for the conformance kit, and for their authors' tests.
+    Whatever writes results uses `isolated_registry` (tokbench/registry/isolated/isolated.py).
+    """
     registry = Registry()
     for module in BUILT_INS:
         _register(registry, module, "built-in", partial(importlib.import_module, module))
     if entry_points:
         for point in metadata.entry_points(group=PROJECT):
-            owner = f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
-            _register(registry, point.value, owner, point.load)
+            load_entry_point(registry, point)
     for path in files:
-        _register(registry, str(path), "file", partial(_from_file, path))
+        load_file(registry, path)
     return registry
+
+
+def load_entry_point(registry: Registry, point: metadata.EntryPoint) -> None:
+    """Add what an installed plugin offers."""
+    _register(registry, point.value, owner_of(point), point.load)
+
+
+def load_file(registry: Registry, path: Path) -> None:
+    """Add what a single file offers."""
+    _register(registry, str(path), "file", partial(_from_file, path))
+
+
+def owner_of(point: metadata.EntryPoint) -> str:
+    """The package and the version that an entry point comes with."""
+    return f"package {point.dist.name} {point.dist.version}" if point.dist else "package"
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -186,7 +204,7 @@ def _register(registry: Registry, plugin: str, origin: str, load: Callable[[], o
     that takes too long.
     """
     try:
-        with deadline(0 if origin == "built-in" else _patience(), "loading it"):
+        with deadline(0 if origin == "built-in" else patience(), "loading it"):
             found = _offered(load(), plugin)
     except (Exception, SystemExit, DeadlineError) as error:
         if origin == "built-in":
@@ -216,7 +234,7 @@ def _offered(module: object, plugin: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _patience() -> float:
+def patience() -> float:
     """Seconds a plugin may take to load; 0 for no limit."""
     try:
         return float(os.environ.get("TOKBENCH_PLUGIN_SECONDS", PATIENCE))
@@ -230,7 +248,7 @@ def _fault(kind: str, cls: object) -> str:
     if not (isinstance(cls, type) and issubclass(cls, base)):
         return f"register_{kind}s returned {cls!r}, which is no subclass of {base.__name__}"
     name = getattr(cls, "name", None)
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         return f"{cls.__name__}.name is {name!r}; use lower-case letters, digits and hyphens"
     if inspect.isabstract(cls):
         missing: Iterable[str] = sorted(cls.__abstractmethods__)

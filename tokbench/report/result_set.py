@@ -8,7 +8,7 @@ its seeds; its interval covers users and, where a row of its family was run twic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -105,9 +105,16 @@ class ResultSet:
         self._boards = boards
 
     @classmethod
-    def read(cls, folder: Path, datasets: Sequence[str] = ()) -> ResultSet:
-        """The records under `folder`, or those of some datasets. Raises RecordError for none."""
-        found = cls(read_records(folder)).of(datasets) if datasets else cls(read_records(folder))
+    def read(
+        cls,
+        folder: Path,
+        datasets: Sequence[str] = (),
+        skip: Callable[[RecordError], None] | None = None,
+    ) -> ResultSet:
+        """The records under `folder`, or those of some datasets. Raises RecordError for none, and
+        for a file that is no record unless it can be told to `skip`."""
+        found = cls(read_records(folder, skip))
+        found = found.of(datasets) if datasets else found
         if not found.records:
             named = f" for {', '.join(datasets)}" if datasets else ""
             raise RecordError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -104,14 +105,19 @@ def markdown(tables: Sequence[Table]) -> str:
     for table in tables:
         heads = [column.head for column in table.columns]
         lines = [_piped(heads), "|" + " --- |" * len(heads), *map(_piped, table.texts())]
-        parts += [f"### {table.title}\n"] if table.title else []
+        parts += [f"### {_unmarked(table.title)}\n"] if table.title else []
         parts += ["\n".join(lines) + "\n"]
         parts += [f"{table.note}\n"] if table.note else []
     return "\n".join(parts)
 
 
 def _piped(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_unmarked(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _unmarked(text: str) -> str:
+    """Text in one line in which markdown sees no html; a lone `<` stays."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.splitlines()))
 
 
 def as_csv(tables: Sequence[Table]) -> str:
@@ -123,10 +129,16 @@ def as_csv(tables: Sequence[Table]) -> str:
     writer.writeheader()
     for row in rows:
         writer.writerow(
-            {name: " ".join(map(str, value)) if isinstance(value, list) else value
+            {name: " ".join(map(str, value)) if isinstance(value, list) else _no_formula(value)
              for name, value in row.items()}
         )  # fmt: skip
     return out.getvalue() if rows else ""
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet does not calculate: one that begins like a formula is quoted."""
+    formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if formula else value
 
 
 def as_json(tables: Sequence[Table]) -> str:

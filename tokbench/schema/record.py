@@ -11,23 +11,31 @@ import base64
 import binascii
 import gc
 import json
+import math
 import os
+import tempfile
+import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokbench.api import Score
 from tokbench.errors import RecordError
+from tokbench.schema.regular_files import read_regular
 from tokbench.schema.run_spec import RunSpec, canonical_digest
 from tokbench.types import Placement, SemanticIds
 
 RECORD_SCHEMA = 1
+LONGEST = 1 << 28  # bytes of a record's file
+LARGEST = 1 << 27  # numbers in a packed array
+ABANDONED = 3600.0  # seconds after which a partial file has no writer any more
+CHANGED = "it was changed after it was written: its digest is not that of its content"
 
 # What is kept of each test query: see scoring/query_facts.py and scoring/decoding.py.
 QUERY_FACTS = ("target_frequency", "history_length", "same_day", "shared_prefix")
@@ -37,13 +45,14 @@ SIZES = ("tokens_per_item", "training_sequences", "generator_parameters", "token
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN and infinity, which json does not have, are written as words.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Packed(_Closed):
-    """An integer array in a json file."""
+    """An integer array in a json file, of up to LARGEST numbers."""
 
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Field(ge=0, le=2**31)], ...] = Field(max_length=3)
     data: str
 
     @classmethod
@@ -56,12 +65,17 @@ class Packed(_Closed):
         return cls(shape=array.shape, data=packed)
 
     def array(self) -> NDArray[np.int64]:
-        """Unpack. Raises RecordError when the data are damaged."""
+        """Unpack. Raises RecordError when the data are damaged, or more than the shape says."""
+        size = math.prod(self.shape)
+        if size > LARGEST:
+            raise RecordError(f"a packed array of {size} numbers, the limit is {LARGEST}")
         try:
-            flat = np.frombuffer(
-                zlib.decompress(binascii.a2b_base64(self.data, strict_mode=True)), "<i4"
-            )
-            return flat.reshape(self.shape).astype(np.int64)
+            unpacking = zlib.decompressobj()
+            packed = binascii.a2b_base64(self.data, strict_mode=True)
+            data = unpacking.decompress(packed, 4 * size + 1)
+            if not unpacking.eof or unpacking.unused_data:
+                raise ValueError(f"it is cut short, or has more than {size} numbers")
+            return np.frombuffer(data, "<i4").reshape(self.shape).astype(np.int64)
         except (zlib.error, binascii.Error, ValueError) as error:
             raise RecordError(f"a packed array cannot be read: {error}") from error
 
@@ -77,14 +91,16 @@ class Figure(_Closed):
 class Outcome(_Closed):
     """What came out of a completed run."""
 
-    users: int
-    items: int
-    interactions: int
+    users: int = Field(ge=1, le=2**31)
+    items: int = Field(ge=1, le=2**31)
+    interactions: int = Field(ge=0, le=2**53)
     digests: dict[str, str]  # stage -> content digest of what it produced
     figures: dict[str, Figure]
     placement: dict[str, Packed]  # position, ahead, group: [Q] each
     codes: Packed  # [N, M] as generated, after the collision policy
-    level_sizes: tuple[int, ...]
+    level_sizes: tuple[Annotated[int, Field(ge=1, le=2**31)], ...] = Field(
+        min_length=1, max_length=100
+    )
     curves: dict[str, list[dict[str, float]]]  # stage -> rows of its training log
     # Absent (None) in records of earlier versions:
     raw_codes: Packed | None = None  # [N, M] before the collision policy, where it changed them
@@ -168,8 +184,17 @@ class Record(_Closed):
     status: Literal["done", "failed"]
     spec: RunSpec
     outcome: Outcome | None = None
-    error: str | None = None
+    error: str | None = Field(None, max_length=10_000)
     provenance: Provenance
+    digest: str | None = None  # of all of the above; None in records of earlier versions
+
+    def own_digest(self) -> str:
+        """sha256 of everything in it but `digest`."""
+        return canonical_digest(self.model_dump(mode="json", exclude={"digest"}))
+
+    def sealed(self) -> Record:
+        """The record with its digest."""
+        return self.model_copy(update={"digest": self.own_digest()})
 
     def outcome_digest(self) -> str:
         """Equal for two runs that came out the same."""
@@ -181,9 +206,9 @@ class Record(_Closed):
         """Where the record lives under results/: readable, unique by run id."""
         spec = self.spec
         parts = (spec.tokenizer.label, spec.collision_policy, spec.generator.label, spec.profile)
-        words = "_".join(part.split(" ")[0].replace(":", "+") for part in parts)
+        words = "_".join(part.split(" ")[0].replace(":", "+").replace("/", "+") for part in parts)
         seeds = f"s{spec.tokenizer_seed}-{spec.generator_seed}"
-        return f"{spec.dataset.name}/{words}_{seeds}_{self.run_id}.json"
+        return f"{spec.dataset.name}/{words[:180]}_{seeds}_{self.run_id}.json"
 
 
 def _without_times(outcome: Outcome) -> dict[str, Any]:
@@ -196,9 +221,16 @@ def _without_times(outcome: Outcome) -> dict[str, Any]:
 
 
 def write_record(record: Record, results: Path) -> Path:
-    """Write the record atomically under `results` and return its path."""
+    """Write the record, sealed, atomically under `results` and return its path. Raises RecordError
+    where the folder cannot be written."""
     path = results / record.file_name
-    write_text(path, record.model_dump_json(indent=1) + "\n")
+    try:
+        write_text(path, record.sealed().model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path}: {error.strerror or error} (the stages are kept: once mended, "
+            "the same command takes no time)"
+        ) from error
     return path
 
 
@@ -213,29 +245,43 @@ def write_text(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
+def check_writable(results: Path) -> None:
+    """Raises RecordError where no record can be written under `results`. Sweeps what writers that
+    were killed have left there."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results) as stream:
+            stream.write(b"0" * 4096)
+        for partial in results.rglob("*.partial"):
+            if time.time() - partial.stat().st_mtime > ABANDONED:
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write records under {results}: {error.strerror or error} (choose another "
+            "folder with --results)"
+        ) from error
+
+
 def read_record(path: Path) -> Record:
-    """Raises RecordError naming the file and what is wrong with it."""
-    record = _quickly(path) or _explained(path)
-    if record.run_id != record.spec.run_id:
-        raise RecordError(f"{path}: run id {record.run_id} is not the digest of its own spec")
+    """The record of a file, if it can be worked with (tokbench/schema/soundness.py). Raises
+    RecordError naming the file and what is wrong with it."""
+    from tokbench.schema.soundness import check
+
+    record = parse_record(path)
+    if record.digest is not None and record.digest != record.own_digest():
+        raise RecordError(f"{path}: {CHANGED}")
+    try:
+        check(record)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
     return record
 
 
-def _quickly(path: Path) -> Record | None:
-    """The record in one pass over its bytes; None where anything is wrong."""
+def parse_record(path: Path) -> Record:
+    """The record of a file, its arrays not looked at. Raises RecordError as `read_record` does."""
     try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
-    current = record.record_schema == RECORD_SCHEMA
-    return record if current and "record_schema" in record.model_fields_set else None
-
-
-def _explained(path: Path) -> Record:
-    """The record in several steps, each of which says what is wrong."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(read_regular(path, LONGEST))
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not a readable json file: {error}") from error
     schema = data.get("record_schema") if isinstance(data, Mapping) else None
     if schema != RECORD_SCHEMA:
@@ -244,17 +290,32 @@ def _explained(path: Path) -> Record:
             "(run the cell again, or use the tokbench version that wrote it)"
         )
     try:
-        return Record.model_validate(data)
+        record = Record.model_validate(data)
+        own = record.spec.run_id
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part)[:60] for part in first["loc"])
         raise RecordError(f"{path}: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:  # what no json text holds, nested too deep
+        raise RecordError(f"{path}: {error}") from error
+    if record.run_id != own:
+        raise RecordError(f"{path}: run id {record.run_id} is not the digest of its own spec")
+    return record
 
 
-def read_records(results: Path) -> list[Record]:
-    """Every record under `results`, in a fixed order."""
+def read_records(results: Path, skip: Callable[[RecordError], None] | None = None) -> list[Record]:
+    """Every record under `results`, in a fixed order. A file that is none is told to `skip` and
+    left out; without it the error is raised."""
+    records = []
     with uncollected():
-        return [read_record(path) for path in sorted(results.rglob("*.json"))]
+        for path in sorted(results.rglob("*.json")):
+            try:
+                records.append(read_record(path))
+            except RecordError as error:
+                if skip is None:
+                    raise
+                skip(error)
+    return records
 
 
 @contextmanager

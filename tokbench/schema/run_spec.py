@@ -10,7 +10,14 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from tokbench.api import Precision
 
@@ -47,11 +54,19 @@ class Frozen(BaseModel):
 class ComponentSpec(Frozen):
     """A component with all of its options, as it enters a run's identity."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f\x7f]{1,200}$")  # of a dataset: its folder's
     label: str  # name, preset and changed options, as the board prints them
     config: dict[str, Any]  # every option but locations
     fingerprint: str
     inputs: dict[str, str] = {}  # file name -> sha256 of what the component reads
+
+    @field_validator("name")
+    @classmethod
+    def leads_nowhere_else(cls, name: str) -> str:
+        """Names become folders of records and pages."""
+        if name in (".", ".."):
+            raise ValueError(f"{name!r} is no name")
+        return name
 
 
 class RunSpec(Frozen):
@@ -65,7 +80,7 @@ class RunSpec(Frozen):
     tokenizer: ComponentSpec
     collision_policy: str
     generator: ComponentSpec
-    beam_width: int
+    beam_width: int = Field(ge=1, le=100_000)
     tokenizer_seed: int
     generator_seed: int
     precision: Precision = "float32"  # of the generator's products on a GPU

@@ -73,14 +73,15 @@ def _credit(query: Triple, worth: Callable[[int], float], k: int, ties: str) -> 
     position, ahead, group = query
     if position < 0:
         return 0.0
+    # Ranks beyond k are worth nothing: a group of any size is a range of at most k.
     ranks, share = {
-        "expected": (range(ahead + 1, ahead + group + 1), group),
+        "expected": (range(ahead + 1, min(ahead + group, k) + 1), group),
         "code-level": (range(position + 1, position + 2), 1),
         "optimistic": (range(ahead + 1, ahead + 2), 1),
         "pessimistic": (range(ahead + group, ahead + group + 1), 1),
         "cce": (range(position + 1, position + 2), group),
     }[ties]
-    return math.fsum(worth(rank) for rank in ranks if rank <= k) / share
+    return math.fsum(worth(rank) for rank in ranks if 1 <= rank <= k) / share
 
 
 def _mean_and_error(credits: list[tuple[float, int]]) -> tuple[float, float]:
@@ -126,7 +127,7 @@ def usage(ids: SemanticIds) -> dict[str, float]:
         figures[f"use/{name}"] = len(counts) / size
         figures[f"entropy/{name}"] = nats / most
         figures[f"perplexity/{name}"] = math.exp(nats)
-        figures[f"gini/{name}"] = _gini([counts[code] for code in range(size)])
+        figures[f"gini/{name}"] = _gini(list(counts.values()), unused=size - len(counts))
         figures[f"conditional_entropy/{name}"] = (_nats(prefixes, n) - _nats(before, n)) / most
         figures[f"prefixes/depth{level + 1}"] = float(len(prefixes))
         figures[f"branching/depth{level + 1}"] = len(prefixes) / len(before)
@@ -138,12 +139,13 @@ def _nats(counts: Counter[Any], n: int) -> float:
     return -math.fsum(count / n * math.log(count / n) for count in counts.values())
 
 
-def _gini(counts: list[int]) -> float:
-    """Half the mean absolute difference over all ordered pairs, by the mean; pairs of equal
-    counts differ by 0, so distinct counts are paired once."""
-    kinds = Counter(counts).items()
-    differences = sum(m * n * abs(a - b) for a, m in kinds for b, n in kinds)
-    return differences / (2 * len(counts) * sum(counts))
+def _gini(counts: list[int], unused: int = 0) -> float:
+    """Half the mean absolute difference over all ordered pairs of these counts and so many 0s, by
+    the mean; pairs of equal counts differ by 0, so distinct counts are paired once."""
+    kinds = Counter(counts) + Counter({0: unused})
+    pairs = itertools.product(kinds.items(), kinds.items())
+    differences = sum(m * n * abs(a - b) for (a, m), (b, n) in pairs)
+    return differences / (2 * (len(counts) + unused) * sum(counts))
 
 
 def group_sizes(ids: SemanticIds) -> list[int]:

@@ -1,7 +1,9 @@
 """Does every record follow from its own data, and the board from the records?
 
 `verify` trusts nothing it can count: the figures are made again from the placement and the code
-table by tokbench/verify/recount.py, which shares no code with what made them.
+table by tokbench/verify/recount.py, which shares no code with what made them. Records are then
+compared with each other (cross.py), and on request computed again (rerun.py). docs/trust.md says
+what each of these can prove.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from tokbench.api import Progress, Quiet
-from tokbench.errors import RecordError, listed
+from tokbench.errors import RecordError, listed, one_line
 from tokbench.pipeline.stages import CHAIN
 from tokbench.report.board import page
 from tokbench.report.result_set import ResultSet
-from tokbench.schema.record import Outcome, Record, read_record
+from tokbench.schema.record import CHANGED, LONGEST, Outcome, Record, parse_record
+from tokbench.schema.regular_files import read_regular
+from tokbench.schema.soundness import faults
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
+from tokbench.verify.cross import disagreements
 from tokbench.verify.facts import fact_reasons, owners_of
 from tokbench.verify.remembered import Remembered, key_of
 
@@ -59,7 +64,7 @@ def verify(
             if record is not None:
                 records[path] = record
             advance()
-    discrepancies += _disagreements(records)
+    discrepancies += [Discrepancy(path, reason) for path, reason in disagreements(records)]
     discrepancies += _board_discrepancies(results / "BOARD.md", list(records.values()))
     return discrepancies
 
@@ -73,7 +78,7 @@ def _looked_up(
     key = key_of(path, results)
     known = remembered.get(key)
     if known is not None:
-        return read_record(path), known
+        return parse_record(path), known
     record, reasons = verify_file(path, results)
     if record is not None:
         remembered.put(key, reasons)
@@ -81,13 +86,15 @@ def _looked_up(
 
 
 def verify_file(path: Path, results: Path) -> tuple[Record | None, list[str]]:
-    """The record of a file, if it can be read, and what is wrong with it."""
+    """The record of a file, if it can be worked with, and what is wrong with it."""
     try:
-        record = read_record(path)
-    except RecordError as error:
+        record = parse_record(path)
+        spec = json.loads(read_regular(path, LONGEST))["spec"]
+    except (RecordError, OSError, ValueError) as error:
         return None, [str(error).removeprefix(f"{path}: ")]
     reasons = []
-    spec = json.loads(path.read_text(encoding="utf-8"))["spec"]
+    if record.digest is not None and record.digest != record.own_digest():
+        reasons.append(CHANGED)
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     if hashlib.sha256(text.encode()).hexdigest()[:12] != record.run_id:
         reasons.append(f"run id {record.run_id} is not the digest of the spec as written")
@@ -95,9 +102,18 @@ def verify_file(path: Path, results: Path) -> tuple[Record | None, list[str]]:
         reasons.append(f"belongs at {record.file_name}")
     try:
         reasons += _record_reasons(record)
-    except (RecordError, AssertionError, OverflowError, ValueError) as error:
-        reasons.append(f"its arrays cannot be read: {error or 'shapes disagree'}")
-    return record, reasons
+    except Exception as error:  # whatever a forger thought of: one file must not end the rest
+        reasons.append(f"its arrays cannot be read: {one_line(str(error)) or 'shapes disagree'}")
+    unsound = _unsound(record)
+    return (None if unsound else record), reasons or ([unsound] if unsound else [])
+
+
+def _unsound(record: Record) -> str:
+    """Why comparisons and boards cannot rely on it; empty when they can."""
+    try:
+        return next(faults(record), "")
+    except RecordError as error:
+        return str(error)
 
 
 def _record_reasons(record: Record) -> Iterator[str]:
@@ -232,21 +248,6 @@ def _interval_reasons(
             f"{name}: the interval [{low:.4f}, {high:.4f}] is not one of these users, "
             f"about [{expected[0]:.4f}, {expected[1]:.4f}]"
         )
-
-
-def _disagreements(records: dict[Path, Record]) -> Iterator[Discrepancy]:
-    """Records of the same files and protocol saw the same data."""
-    first: dict[str, tuple[Path, tuple[object, ...]]] = {}
-    for path, record in records.items():
-        outcome, spec = record.outcome, record.spec
-        if outcome is None:
-            continue
-        key = f"{spec.dataset.model_dump_json()} {spec.protocol}"
-        seen = (outcome.digests.get("dataset"), outcome.digests.get("split"), outcome.users,
-                outcome.items, outcome.interactions)  # fmt: skip
-        other, theirs = first.setdefault(key, (path, seen))
-        if seen != theirs:
-            yield Discrepancy(path, f"same dataset spec as {other.name}, and other data or split")
 
 
 def _board_discrepancies(board: Path, records: list[Record]) -> Iterator[Discrepancy]:

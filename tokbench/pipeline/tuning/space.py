@@ -15,8 +15,8 @@ from typing import Any
 
 from tokbench.errors import ConfigError, listed
 from tokbench.pipeline.overrides import typed
-from tokbench.pipeline.resolve import checked_config
 from tokbench.registry.registry import Entry
+from tokbench.registry.settings import checked_config
 from tokbench.schema.tuned import Setting
 
 FORMS = "LOW..HIGH, LOW..HIGH:log, or choices A,B,C"
