@@ -106,7 +106,7 @@ def test_a_failed_run_has_no_codes(
     tmp_path: Path, ran: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = ran.model_copy(update={"status": "failed", "outcome": None, "error": "no memory"})
-    (tmp_path / "failed.json").write_text(failed.model_dump_json())
+    (tmp_path / "failed.json").write_text(failed.sealed().model_dump_json())
     assert main(export_words(tmp_path, str(tmp_path / "failed.json"), "json", "codes.json")) == 1
     assert "failed, it has no codes: no memory" in capsys.readouterr().err
 
