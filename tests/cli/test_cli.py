@@ -22,7 +22,7 @@ RUN_FLAGS = {
 }  # fmt: skip
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
-    "collision-policy", "beam-width", "set", "tuned", "plugin", "space", "trials", "seed", "cache",
+    "collision-policy", "beam-width", "precision", "set", "tuned", "plugin", "space", "trials", "seed", "cache",
     "device", "threads", "format",
 }  # fmt: skip
 REPORT_FLAGS = {

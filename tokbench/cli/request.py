@@ -40,6 +40,10 @@ CELL = [  # what a cell is, but its seeds
                  help="What becomes of items that share a code tuple. Repeatable."),
     click.option("--beam-width", type=click.IntRange(1, 1000), default=100, show_default=True,
                  help="Beams per user; wider than the largest cutoff, 40."),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto",
+                 show_default=True,
+                 help="Of the generator's products; auto is bfloat16 on a GPU, where rows of the "
+                      "two never share a board, and float32 on a CPU."),
     click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
                  help="Override an option, e.g. tokenizer.temperature=0.5. Repeatable."),
     click.option("--tuned", "tuned", multiple=True,
@@ -62,10 +66,6 @@ REQUEST = [
                       "then shows how much each axis varies. Repeatable."),
     click.option("--generator-seed", "generator_seeds", multiple=True,
                  type=click.IntRange(min=0), help="Seed of the generator alone. Repeatable."),
-    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto",
-                 show_default=True,
-                 help="Of the generator's products; auto is bfloat16 on a GPU, where rows of the "
-                      "two never share a board, and float32 on a CPU."),
     click.option("--baselines/--no-baselines", default=True, show_default=True,
                  help="Also run what a tokenizer has to beat: popularity, bigram, item-item, "
                       "content-neighbours and sasrec, over item ids."),

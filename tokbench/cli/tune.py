@@ -12,6 +12,7 @@ import click
 from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import CELL, request_fields, with_options
 from tokbench.cli.run import CACHE, DEVICE, THREADS
+from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
     from tokbench.report.tables import Table
@@ -65,7 +66,7 @@ def tune_command(file: Path, form: str, **options: Any) -> int:
         fields |= {"tokenizers": (BASELINE_TOKENIZER,), "collision_policies": ("none",)}
     trials = Trials(make_request(**fields), context, registry)
     study = Study(file, *trials.searched(written), seed=seed)
-    click.echo(f"{file}: up to {budget} trials of {study.about['generator']} over "
+    say(f"{file}: up to {budget} trials of {study.about['generator']} over "
                f"{study.about['tokenizer']} on {study.about['dataset']}", err=True)  # fmt: skip
 
     def trial(number: int, settings: dict[str, Any]) -> Trial:
@@ -74,7 +75,7 @@ def tune_command(file: Path, form: str, **options: Any) -> int:
             f"{name} {value:.4f}" for name, value in done.figures.items()
         )
         words = " ".join(f"{name}={value}" for name, value in settings.items())
-        click.echo(f"  {number}: {words}: {said} ({done.core_seconds:.0f} core-seconds)", err=True)
+        say(f"  {number}: {words}: {said} ({done.core_seconds:.0f} core-seconds)", err=True)
         return done
 
     with threads_of(threads):
@@ -82,11 +83,11 @@ def tune_command(file: Path, form: str, **options: Any) -> int:
     show([table(tuned)], form)
     best = tuned.best
     if best is None:
-        click.echo(f"error: none of {len(tuned.trials)} trials came to an end, the first says: "
+        say(f"error: none of {len(tuned.trials)} trials came to an end, the first says: "
                    f"{tuned.trials[0].error}", err=True)  # fmt: skip
         return 1
-    click.echo("best: " + " ".join(f"--set {text}" for text in tuned.overrides()), err=True)
-    click.echo(f"{len(tuned.trials)} trials, {tuned.core_seconds:.0f} core-seconds; use it with "
+    say("best: " + " ".join(f"--set {text}" for text in tuned.overrides()), err=True)
+    say(f"{len(tuned.trials)} trials, {tuned.core_seconds:.0f} core-seconds; use it with "
                f"`tokbench run --tuned {file}`", err=True)  # fmt: skip
     return 0
 
