@@ -22,8 +22,8 @@ RUN_FLAGS = {
 }  # fmt: skip
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
-    "collision-policy", "beam-width", "precision", "set", "tuned", "plugin", "space", "trials", "seed", "cache",
-    "device", "threads", "format",
+    "collision-policy", "beam-width", "precision", "set", "tuned", "plugin", "space", "trials",
+    "seed", "cache", "device", "threads", "format",
 }  # fmt: skip
 REPORT_FLAGS = {
     **{name: {"dataset", "format"} for name in REPORTS},
