@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         Sequences,
     )
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "tokbench.api": (
         "Config", "DatasetSource", "Encoder", "Generator", "GeneratorModel", "Metric", "Runtime",

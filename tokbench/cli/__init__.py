@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from tokbench import __version__
+
 COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
     "run": "tokbench.cli.run",
     "plan": "tokbench.cli.run",
@@ -41,7 +43,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tokbench")
+@click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere).")
 def cli(debug: bool) -> None:
     """The benchmark suite for semantic tokenizers in generative recommendation.
