@@ -23,11 +23,11 @@ RUN_FLAGS = {
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
     "collision-policy", "beam-width", "set", "tuned", "plugin", "space", "trials", "seed", "cache",
-    "device", "threads", "format",
+    "device", "threads", "format", "json",
 }  # fmt: skip
 REPORT_FLAGS = {
-    **{name: {"dataset", "format"} for name in REPORTS},
-    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {"format", "out"},
+    **{name: {"dataset", "format", "json", "limit"} for name in REPORTS},
+    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads"} | {"format", "json", "out"},
     "site": {"dataset", "out", "titles"},
 }
 
@@ -83,7 +83,8 @@ def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
     report = cli.get_command(context, "report")
     assert isinstance(report, click.Group)
     assert {*report.list_commands(context)} == {*REPORT_FLAGS}
-    commands = [(cli.get_command(context, name), RUN_FLAGS) for name in ("run", "plan")]
+    commands = [(cli.get_command(context, "run"), RUN_FLAGS)]
+    commands += [(cli.get_command(context, "plan"), RUN_FLAGS | {"format", "json"})]
     commands += [(cli.get_command(context, "tune"), TUNE_FLAGS)]
     commands += [(report.get_command(context, name), REPORT_FLAGS[name]) for name in REPORT_FLAGS]
     for command, frozen in commands:
@@ -111,6 +112,8 @@ def test_show_prints_symbols_bounds_and_deviations(capsys: pytest.CaptureFixture
         (["show", "cots"], "did you mean cost"),
         (["report", "{tmp}/nothing"], "no records under"),
         (["run", "--dataset", "nowhere", "--tokenizer", "cost"], "TOKBENCH_DATA"),
+        (["run", "--dataset", "office_l", "--tokenizer", "cost"], "did you mean office-l"),
+        (["reprot", "results"], "did you mean report?"),
         (["run", "--dataset", "{tmp}/shop", "--tokenizer", "cots"], "did you mean cost"),
         (["plan", "--dataset", "{tmp}/shop", "--set", "tokenizer.levels"], "write it as"),
         (["run", "--dataset", "{tmp}/shop", "--tokenizer", "cost", "--device", "tpu"], "device"),

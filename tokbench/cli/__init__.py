@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 
@@ -11,6 +12,7 @@ from tokbench import __version__
 
 COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
     "run": "tokbench.cli.run",
+    "quick": "tokbench.cli.quick",
     "plan": "tokbench.cli.run",
     "tune": "tokbench.cli.tune",
     "report": "tokbench.cli.report",
@@ -36,8 +38,10 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command function NAME_command of its module."""
-        if name not in COMMANDS:
-            return None
+        if name not in COMMANDS:  # click knows near names of what is loaded only
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
         command: click.Command = getattr(importlib.import_module(COMMANDS[name]), f"{name}_command")
         return command
 
@@ -51,6 +55,9 @@ def cli(debug: bool) -> None:
     \b
     tokbench run --tokenizer cost --dataset toy --encoder tfidf --profile toy
     tokbench report
+    \b
+    Status: 0 done; 1 an error, a failed cell or a finding; 2 a wrong command line;
+    130 interrupted, and the same command resumes.
     """
 
 
