@@ -38,8 +38,9 @@ lint: plugins  ## format, lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-board: setup  ## rewrite results/BOARD.md and the README's board from the records
+board: setup  ## rewrite results/BOARD.md, the pages made from records, and their schema
 	$(BIN)/tokbench report board results --format markdown > results/BOARD.md
+	$(BIN)/tokbench schema > docs/record.schema.json
 	$(BIN)/python docs/readme_board.py
 	$(BIN)/python docs/analysis_page.py
 
