@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PLUGINS := $(VENV)/.plugins
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help setup plugins demo test torture lint board check format clean
+.PHONY: help setup plugins demo test torture lint board check dist format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,12 +43,17 @@ lint: plugins  ## format, lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-board: setup  ## rewrite results/BOARD.md and the README's board from the records
+board: setup  ## rewrite results/BOARD.md, the pages made from records, and their schema
 	$(BIN)/tokbench report board results --format markdown > results/BOARD.md
+	$(BIN)/tokbench schema > docs/record.schema.json
 	$(BIN)/python docs/readme_board.py
 	$(BIN)/python docs/analysis_page.py
 
 check: lint test  ## everything that must pass before a push, the quick part first
+
+dist: setup  ## build the source archive and the wheel, after tests/test_packaging.py looked at such a pair
+	$(BIN)/python -m pytest -q tests/test_packaging.py
+	$(BIN)/python -m build --no-isolation
 
 format: setup  ## apply the formatter and the safe fixes
 	$(BIN)/ruff format .

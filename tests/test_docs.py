@@ -36,11 +36,12 @@ def test_public_names_are_pinned() -> None:
     assert set(tokbench.__all__) == {
         "Beams", "Catalog", "Config", "Dataset", "DatasetSource", "Encoder", "Generator",
         "GeneratorModel", "Histories", "Metric", "Placement", "Queries", "Record", "Runtime",
-        "SemanticIds", "Sequences", "TokbenchError", "Tokenizer", "hookimpl", "option",
-        "read_records", "run",
+        "SemanticIds", "Sequences", "TokbenchError", "Tokenizer", "__version__", "hookimpl",
+        "load_results", "option", "read_records", "run",
     }  # fmt: skip
     for name in tokbench.__all__:
         assert getattr(tokbench, name) is not None
+        assert name in dir(tokbench)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tokbench.nothing
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from tokbench.errors import TokbenchError
     from tokbench.pipeline.grid import run
+    from tokbench.schema.frame import load_results
     from tokbench.schema.record import Record, read_records
     from tokbench.types import (
         Beams,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         Sequences,
     )
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "tokbench.api": (
         "Config", "DatasetSource", "Encoder", "Generator", "GeneratorModel", "Metric", "Runtime",
@@ -43,6 +46,7 @@ _HOMES = {
     ),
     "tokbench.errors": ("TokbenchError",),
     "tokbench.pipeline.grid": ("run",),
+    "tokbench.schema.frame": ("load_results",),
     "tokbench.schema.record": ("Record", "read_records"),
     "tokbench.types": (
         "Beams", "Catalog", "Dataset", "Histories", "Placement", "Queries", "SemanticIds",
@@ -70,7 +74,9 @@ __all__ = [
     "Sequences",
     "TokbenchError",
     "Tokenizer",
+    "__version__",
     "hookimpl",
+    "load_results",
     "option",
     "read_records",
     "run",
@@ -84,4 +90,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*globals(), *__all__})

@@ -23,12 +23,12 @@ RUN_FLAGS = {
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
     "collision-policy", "beam-width", "precision", "set", "tuned", "plugin", "space", "trials",
-    "seed", "cache", "device", "threads", "format",
+    "seed", "cache", "device", "threads", "format", "json",
 }  # fmt: skip
 REPORT_FLAGS = {
-    **{name: {"dataset", "format"} for name in REPORTS},
+    **{name: {"dataset", "format", "json", "limit"} for name in REPORTS},
     "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory"}
-    | {"format", "out"},
+    | {"format", "json", "out"},
     "site": {"dataset", "out", "titles"},
 }
 
@@ -84,7 +84,8 @@ def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
     report = cli.get_command(context, "report")
     assert isinstance(report, click.Group)
     assert {*report.list_commands(context)} == {*REPORT_FLAGS}
-    commands = [(cli.get_command(context, name), RUN_FLAGS) for name in ("run", "plan")]
+    commands = [(cli.get_command(context, "run"), RUN_FLAGS)]
+    commands += [(cli.get_command(context, "plan"), RUN_FLAGS | {"format", "json"})]
     commands += [(cli.get_command(context, "tune"), TUNE_FLAGS)]
     commands += [(report.get_command(context, name), REPORT_FLAGS[name]) for name in REPORT_FLAGS]
     for command, frozen in commands:
@@ -112,6 +113,8 @@ def test_show_prints_symbols_bounds_and_deviations(capsys: pytest.CaptureFixture
         (["show", "cots"], "did you mean cost"),
         (["report", "{tmp}/nothing"], "no report and no folder called"),
         (["run", "--dataset", "nowhere", "--tokenizer", "cost"], "TOKBENCH_DATA"),
+        (["run", "--dataset", "office_l", "--tokenizer", "cost"], "did you mean office-l"),
+        (["reprot", "results"], "did you mean report?"),
         (["run", "--dataset", "{tmp}/shop", "--tokenizer", "cots"], "did you mean cost"),
         (["plan", "--dataset", "{tmp}/shop", "--set", "tokenizer.levels"], "write it as"),
         (["run", "--dataset", "{tmp}/shop", "--tokenizer", "cost", "--device", "tpu"], "device"),

@@ -47,6 +47,22 @@ def test_import_then_check_show_and_run(tmp_path: Path, logs: Path, capsys: Capt
     assert "length: min 3, mean 3, median 3, max 3" in said
     assert "a  Red pen\n  It is a Red pen." in said
     assert "Lamp" not in said
+    assert main(["data", "show", out]) == 0  # as far as it is sound, and what is not
+    said = capsys.readouterr().out
+    assert "mine: 1 users, 3 items (3 in interactions), 3 interactions" in said
+    assert "incomplete: 1 problem left out here, and a run stops at the first: " in said
+    assert "sequences.jsonl:2: user 'v' has too few items" in said
+    assert f"`tokbench data check {out}` lists them" in said
+    assert "Title: Red pen." in said
+
+
+def test_import_says_how_much_it_dropped(tmp_path: Path, logs: Path, capsys: Capture) -> None:
+    with (logs / "ratings.csv").open("a") as stream:
+        stream.write("9,v,ghost\n10,v,ghost\n")
+    words = ["data", "import", str(logs), "--out", str(tmp_path / "mine"), "--unknown-items"]
+    assert main([*words, "drop"]) == 0
+    said = capsys.readouterr().out
+    assert "note: 1 items that the items file does not describe, dropped with 2 interac" in said
 
 
 def test_titles_do_not_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:

@@ -257,6 +257,20 @@ def test_unknown_items_stop_the_import_or_come_along_without_text(tmp_path: Path
     assert json_lines(tmp_path / "out" / "items.jsonl")[1] == {"item_id": "404", "title": ""}
 
 
+def test_interactions_with_unknown_items_can_be_dropped(tmp_path: Path) -> None:
+    """A user who took nothing else goes with them."""
+    inter = INTER + "u\t1\t1\nu\t404\t2\nu\t1\t3\nv\t404\t3\nu\t405\t4\n"
+    source = recbole(tmp_path / "in", inter)
+    done = import_data(source, tmp_path / "out", unknown_items="drop")
+    assert (done.unknown_items, done.dropped_interactions) == (2, 3)
+    assert (done.catalogue, done.statistics.users, done.statistics.interactions) == (1, 1, 2)
+    assert len(json_lines(tmp_path / "out" / "items.jsonl")) == 1
+    (user,) = json_lines(tmp_path / "out" / "sequences.jsonl")
+    assert (user["user_id"], user["item_ids"]) == ("u", ["1", "1"])
+    assert json.loads((tmp_path / "out" / "import.json").read_text())["dropped_interactions"] == 3
+    assert find_problems(source, unknown_items="drop") == []
+
+
 def test_duplicate_interactions_are_kept_and_counted(tmp_path: Path) -> None:
     source = recbole(tmp_path / "in", INTER + "u\t1\t1\nu\t1\t2\nu\t1\t1\nw\t1\t1\n")
     done = import_data(source, tmp_path / "out")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
 
 import click
 
+from tokbench import __version__
 from tokbench.cli.screen import say
 
 COMMANDS = {  # in the order a newcomer needs them; each module imports the rest when it runs
     "run": "tokbench.cli.run",
+    "quick": "tokbench.cli.quick",
     "plan": "tokbench.cli.run",
     "tune": "tokbench.cli.tune",
     "report": "tokbench.cli.report",
     "compare": "tokbench.cli.compare",
     "power": "tokbench.cli.power",
     "verify": "tokbench.cli.verify",
+    "schema": "tokbench.cli.schema",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",
     "check": "tokbench.cli.plugins",
@@ -38,14 +42,16 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command function NAME_command of its module."""
-        if name not in COMMANDS:
-            return None
+        if name not in COMMANDS:  # click knows near names of what is loaded only
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
         command: click.Command = getattr(importlib.import_module(COMMANDS[name]), f"{name}_command")
         return command
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tokbench")
+@click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error (anywhere).")
 def cli(debug: bool) -> None:
     """The benchmark suite for semantic tokenizers in generative recommendation.
@@ -53,6 +59,9 @@ def cli(debug: bool) -> None:
     \b
     tokbench run --tokenizer cost --dataset toy --encoder tfidf --profile toy
     tokbench report
+    \b
+    Status: 0 done; 1 an error, a failed cell or a finding; 2 a wrong command line;
+    130 interrupted, and the same command resumes.
     """
 
 

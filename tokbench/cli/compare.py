@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.report import FORMAT, show
 from tokbench.cli.screen import say, skipped
+
+if TYPE_CHECKING:
+    from tokbench.report.compare import Comparison
+    from tokbench.report.tables import Table
 
 CUTOFFS = (5, 10, 20, 40)
 FIGURES = [*(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS), "bits"]
@@ -25,8 +31,9 @@ FIGURES = [*(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS),
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path),
               default=Path("results"), show_default=True,
               help="Where the records are.")  # fmt: skip
+@FORMAT
 def compare_command(
-    a: str, b: str, dataset: str | None, board: str, figure: str, results: Path
+    a: str, b: str, dataset: str | None, board: str, figure: str, results: Path, form: str
 ) -> None:
     """Compare rows A and B on the users they share: difference, 95 % interval, p, hits; the same
     in bits per item, where both have them; and the difference that would have been found.
@@ -43,11 +50,31 @@ def compare_command(
 
     read = ResultSet.read(results, skip=skipped)
     if dataset is None:
-        from tokbench.cli.report import show
         from tokbench.report.compare_datasets import compare_datasets, tables
 
-        show(tables(compare_datasets(read, a, b, board=board, figure=figure)))
+        show(tables(compare_datasets(read, a, b, board=board, figure=figure)), form)
         return
     from tokbench.report.compare import compare
 
-    say(str(compare(read, a, b, dataset=dataset, board=board, figure=figure)))
+    found = compare(read, a, b, dataset=dataset, board=board, figure=figure)
+    if form == "terminal":
+        say(str(found))
+    else:
+        show([_table(found)], form)
+
+
+def _table(found: Comparison) -> Table:
+    """The sentence's figures as a table of one row."""
+    from tokbench.report.tables import Column, Table
+
+    difference = found.difference
+    columns = (
+        Column("users", "count"), Column(found.a, "figure"), Column(found.b, "figure"),
+        Column("difference", "difference"), Column("95 %", "interval"), Column("p", "figure"),
+        Column("remark"),
+    )  # fmt: skip
+    row = (
+        found.users, *found.means, difference.mean, difference.interval, difference.p,
+        f"{found.covers}. {found.verdict}",
+    )  # fmt: skip
+    return Table(f"{found.board} · {found.figure}", columns, (row,))

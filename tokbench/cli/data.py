@@ -34,8 +34,9 @@ LAYOUT = [
     click.option("--time-column", default="",
                  help="Column of times or dates [default: guessed; without one: file order]."),
     click.option("--title-column", default="", help="Column of titles [default: guessed]."),
-    click.option("--unknown-items", type=click.Choice(["error", "keep"]), default="error",
-                 show_default=True, help="Items that no row of the items file describes."),
+    click.option("--unknown-items", type=click.Choice(["error", "keep", "drop"]), default="error",
+                 show_default=True, help="Items that no row of the items file describes; drop "
+                                         "leaves out the interactions with them."),
 ]  # fmt: skip
 
 
@@ -72,8 +73,9 @@ def import_command(
     parquet   the same
     folder    items.jsonl and sequences.jsonl
 
-    Interactions are sorted by time; those of equal time stay in file order. Everything is kept:
-    what to leave out is said when the folder is run.
+    Interactions are sorted by time; those of equal time stay in file order. Everything is kept
+    but, with --unknown-items drop, interactions with items of no row: what else to leave out is
+    said when the folder is run.
     """
     from tokbench.cli.progress import progress
     from tokbench.ingest.importing import import_data
@@ -125,19 +127,29 @@ def show_command(
     name: str, items: int, overrides: tuple[str, ...], plugins: tuple[Path, ...]
 ) -> None:
     """Show the counts of dataset NAME, a name or a folder, and its first items as worded for the
-    encoder."""
+    encoder.
+
+    Of a folder with faults it shows what is sound, and says how much is not.
+    """
     from tokbench.api import Runtime
     from tokbench.cli.progress import progress
+    from tokbench.datasets.folder import Folder
     from tokbench.ingest.interactions import describe
     from tokbench.pipeline.resolve import find_dataset
     from tokbench.registry.isolated.isolated import isolated_registry
 
     source = find_dataset(name, isolated_registry(plugins), overrides)
-    dataset = source.load(runtime=Runtime(progress=progress()))
+    found: list[DatasetError] = []
+    dataset = (source.read(found.append) if isinstance(source, Folder)
+               else source.load(runtime=Runtime(progress=progress())))  # fmt: skip
     counts = describe(dataset)
     for line in _count_lines(source.label, counts, len(dataset.item_ids)):
         say(line)
     say(f"times: {'no, the order of the file' if dataset.times is None else 'yes'}")
+    if found:
+        say(f"incomplete: {len(found)} problem{'s' * (len(found) != 1)} left out here, and "
+                   f"a run stops at the first: {found[0]}\n"
+                   f"`tokbench data check {shlex.quote(name)}` lists them")  # fmt: skip
     rows = zip(dataset.item_ids, dataset.titles, dataset.texts, strict=True)
     for _, (item_id, title, text) in zip(range(items), rows, strict=False):
         say(f"\n{_printable(item_id)}  {_printable(title)}\n  {_printable(text)}")
@@ -187,7 +199,15 @@ def _said_of(done: Imported, out: Path) -> list[str]:
                      "--set dataset.template='... {NAME}' puts one in")  # fmt: skip
     found = (
         (done.duplicate_rows, "interactions that repeat another one (user, item, time), kept"),
-        (done.unknown_items, "items that the items file does not describe, kept without text"),
+        (
+            done.unknown_items,
+            "items that the items file does not describe, "
+            + (
+                f"dropped with {done.dropped_interactions:,} interactions"
+                if done.dropped_interactions
+                else "kept without text"
+            ),
+        ),
         (done.textless, "items without text"),
         (done.short_users, "users with too few items for leave-one-out"),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.report import FORMAT, show
 from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
@@ -64,19 +65,18 @@ def _examine(entry: Entry, text: str, registry: Registry, overrides: tuple[str, 
 
 @click.command("plugins", short_help="Say which plugins are installed, and what failed to load.")
 @PLUGIN
-def plugins_command(plugins: tuple[Path, ...]) -> int:
+@FORMAT
+def plugins_command(plugins: tuple[Path, ...], form: str) -> int:
     """List plugins: from which package and version, what each adds, what failed and why.
 
     A plugin that takes longer than 30 seconds to load is left out; TOKBENCH_PLUGIN_SECONDS sets
     another limit, 0 none. The status is 1 where one failed.
     """
-    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
     from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
     registry = isolated_registry(plugins)
-    console = screen()
     strangers = [plugin for plugin in registry.plugins if plugin.origin != "built-in"]
     rows = []
     for plugin in strangers:
@@ -84,11 +84,11 @@ def plugins_command(plugins: tuple[Path, ...]) -> int:
         faults = any(failure.plugin == plugin.name for failure in registry.failures)
         said = ", ".join(adds) or ("nothing, see below" if faults else NOTHING)
         rows.append((plugin.name, plugin.origin, said))
-    if rows:
-        show([Table("", tuple(map(Column, ("plugin", "from", "adds"))), tuple(rows))])
+    if rows or form != "terminal":
+        show([Table("", tuple(map(Column, ("plugin", "from", "adds"))), tuple(rows))], form)
     elif not registry.failures:
-        console.print("no plugins installed; `tokbench new tokenizer NAME` starts one")
+        screen().print("no plugins installed; `tokbench new tokenizer NAME` starts one")
     for failure in registry.failures:
-        console.print(f"failed: {failure.plugin} ({failure.origin}): {failure.reason}",
-                      style="red", markup=False)  # fmt: skip
+        say(f"failed: {failure.plugin} ({failure.origin}): {failure.reason}",
+                   err=form != "terminal")  # fmt: skip
     return 1 if registry.failures else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.request import with_options
 from tokbench.cli.screen import say, skipped
 from tokbench.report.reports import REPORTS
 
@@ -24,8 +26,24 @@ SOURCE = click.argument("source", required=False, default=Path("results"),
                         type=click.Path(path_type=Path))  # fmt: skip
 DATASET = click.option("-d", "--dataset", "datasets", multiple=True,
                        help="Only records of this dataset. Repeatable.")  # fmt: skip
-FORMAT = click.option("--format", "form", type=click.Choice(FORMS), default="terminal",
-                      show_default=True, help="How to print.")  # fmt: skip
+
+
+def _json_or(context: click.Context, option: click.Parameter, form: str) -> str:
+    return "json" if context.meta.get("tokbench.json") else form
+
+
+def _want_json(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    context.meta["tokbench.json"] = wanted
+
+
+FORMAT = with_options([
+    click.option("--format", "form", type=click.Choice(FORMS), default="terminal",
+                 callback=_json_or, show_default=True, help="How to print."),
+    click.option("--json", is_flag=True, is_eager=True, expose_value=False, callback=_want_json,
+                 help="Short for --format json."),
+])  # fmt: skip
+LIMIT = click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N",
+                     help="The first N rows of each table only.")  # fmt: skip
 
 
 class _Reports(click.Group):
@@ -78,7 +96,8 @@ def _table_command(name: str) -> click.Command:
     @SOURCE
     @DATASET
     @FORMAT
-    def command(source: Path, datasets: tuple[str, ...], form: str) -> None:
+    @LIMIT
+    def command(source: Path, datasets: tuple[str, ...], form: str, limit: int | None) -> None:
         from tokbench.report.reports import make, nothing
         from tokbench.report.result_set import ResultSet
 
@@ -91,12 +110,20 @@ def _table_command(name: str) -> click.Command:
         tables = make(name, results, form)
         if not tables:
             say(nothing(name, results), err=True)
-        show(tables, form)
+        show([table if limit is None else first(table, limit) for table in tables], form)
 
     shows, _ = REPORTS[name]
     text = f"{shows}\n\nSOURCE is a folder of records. [default: results]"
     made: Callable[[Any], click.Command] = click.command(name, short_help=shows, help=text)
     return made(command)
+
+
+def first(table: Table, limit: int) -> Table:
+    """The first rows of a table; its note says of how many."""
+    if len(table.rows) <= limit:
+        return table
+    note = " ".join(filter(None, (f"{limit} of {len(table.rows)} rows.", table.note)))
+    return replace(table, rows=table.rows[:limit], note=note)
 
 
 def show(tables: Sequence[Table], form: str = "terminal") -> None:

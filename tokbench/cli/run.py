@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
 from tokbench.cli.screen import say
 
@@ -60,13 +61,12 @@ def run_command(file: Path | None, **options: Any) -> int:
     again.
     """
     from tokbench.cli.callbacks import printing
-    from tokbench.cli.report import show
     from tokbench.pipeline.grid import run_cells
     from tokbench.report.board import tables
     from tokbench.report.result_set import ResultSet
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
-    cells, context, registry = _prepared(file, options)
+    cells, context, registry = prepared(file, options)
     try:
         with printing(jobs) as callbacks:
             records = run_cells(
@@ -92,9 +92,9 @@ def run_command(file: Path | None, **options: Any) -> int:
 @click.command("plan", short_help="Say what a run would do.")
 @FILE
 @with_options([*REQUEST, *WHERE])
-def plan_command(file: Path | None, **options: Any) -> None:
+@FORMAT
+def plan_command(file: Path | None, form: str, **options: Any) -> None:
     """Say what a run of FILE or of these options would do, and which stages are already there."""
-    from tokbench.cli.report import show
     from tokbench.cli.screen import screen
     from tokbench.pipeline.plan import plan_cells
     from tokbench.pipeline.stages import STORED
@@ -102,7 +102,7 @@ def plan_command(file: Path | None, **options: Any) -> None:
 
     for name in ("jobs", "threads"):  # so that `plan` takes the words of `run`
         del options[name]
-    wanted, context, _ = _prepared(file, options)
+    wanted, context, _ = prepared(file, options)
     cells = plan_cells(wanted, context)
     stages = [stage.name for stage in STORED]
     heads = ("dataset", "tokenizer", "policy", "generator", "seed", *stages, "record")
@@ -114,7 +114,9 @@ def plan_command(file: Path | None, **options: Any) -> None:
         rows.append((spec.dataset.label, spec.tokenizer.label, spec.collision_policy,
                      spec.generator.label, spec.seeds, *marks,
                      "there" if cell.recorded else "to do"))  # fmt: skip
-    show([Table("", tuple(map(Column, heads)), tuple(rows))])
+    show([Table("", tuple(map(Column, heads)), tuple(rows))], form)
+    if form != "terminal":
+        return
     console = screen()
     for label, text in {cell.spec.dataset.label: cell.example for cell in cells}.items():
         console.print(f"{label}, first item's text: {text}", markup=False, highlight=False)
@@ -122,9 +124,7 @@ def plan_command(file: Path | None, **options: Any) -> None:
     console.print(f"{len(cells)} cells, {missing} to run, profile {wanted[0].spec.profile}")
 
 
-def _prepared(
-    file: Path | None, options: dict[str, Any]
-) -> tuple[list[Cell], RunContext, Registry]:
+def prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], RunContext, Registry]:
     """Options to cells, the context to run them in and the components at hand."""
     from tokbench.cli.progress import progress
     from tokbench.pipeline.context import RunContext, default_cache

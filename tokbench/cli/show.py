@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.report import FORMAT, LIMIT, first, show
+from tokbench.cli.screen import say
+
 if TYPE_CHECKING:
     from tokbench.registry.registry import Entry, Registry
 
@@ -22,24 +25,26 @@ PLUGIN = click.option(
 @click.command("list", short_help="List components.")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @PLUGIN
-def list_command(kind: str | None, plugins: tuple[Path, ...]) -> None:
+@FORMAT
+@LIMIT
+def list_command(kind: str | None, plugins: tuple[Path, ...], form: str, limit: int | None) -> None:
     """List the components of one KIND, or of all of them, with their presets."""
-    from tokbench.cli.report import show
-    from tokbench.cli.screen import screen
     from tokbench.registry.isolated.isolated import isolated_registry
     from tokbench.report.tables import Column, Table
 
     registry = isolated_registry(plugins)
-    console = screen()
+    tables = []
     columns = tuple(map(Column, ("name", "presets", "what it is", "from")))
     for plural in [kind] if kind else KINDS:
         rows = tuple(
             (entry.name, ", ".join(entry.cls.presets), _first_line(entry), entry.origin)
             for entry in registry.all(plural.removesuffix("s"))
         )
-        show([Table(plural, columns, rows)])
+        table = Table(plural, columns, rows)
+        tables.append(table if limit is None else first(table, limit))
+    show(tables, form)
     for failure in registry.failures:
-        console.print(f"not loaded: {failure.plugin}: {failure.reason}", style="red", markup=False)
+        say(f"not loaded: {failure.plugin}: {failure.reason}", err=form != "terminal")
 
 
 @click.command("show", short_help="Show every option of a component.")
@@ -76,7 +81,6 @@ def entries_called(name: str, registry: Registry) -> list[Entry]:
 
 
 def _print_entry(console: Any, entry: Entry) -> None:
-    from tokbench.cli.report import show
     from tokbench.report.tables import Column, Table
 
     def say(text: str) -> None:

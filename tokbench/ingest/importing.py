@@ -1,7 +1,8 @@
 """Other people's layouts to a dataset folder: items.jsonl, sequences.jsonl and import.json.
 
 Everything is kept: users of one item, items without text and repeated interactions come along, and
-`Imported` counts them. What to leave out is decided when the folder is loaded.
+`Imported` counts them. What to leave out is decided when the folder is loaded; only interactions
+with items that nothing describes are dropped here, where the user says so.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Imported:
     statistics: Statistics
     catalogue: int  # items written, those without interactions included
     textless: int  # of them, items in which the folder's own template finds nothing
-    unknown_items: int  # of them, items that only the interactions name
+    unknown_items: int  # items that only the interactions name: written, or dropped
+    dropped_interactions: int  # with unknown items, where these are dropped
     short_users: int  # users with too few items for leave-one-out
     duplicate_rows: int  # events with user, item and time of another; kept
     times: Literal["none", "as given", "millionths"]
@@ -122,7 +124,8 @@ def import_data(
             statistics=count(events),
             catalogue=catalogue.items,
             textless=catalogue.textless,
-            unknown_items=rows.unknown_items,
+            unknown_items=len(rows.unknown_items),
+            dropped_interactions=rows.dropped,
             short_users=int((np.bincount(events.user) < SHORTEST).sum()),
             duplicate_rows=repeated_events(log),
             times="none" if log.time is None

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from tokbench.api import Component, DatasetSource, Encoder, Generator, Tokenizer
 from tokbench.datasets.folder import find_folder
+from tokbench.datasets.near_names import near_names
 from tokbench.datasets.prepared import data_roots
 from tokbench.errors import ConfigError, UnknownComponentError, listed
 from tokbench.pipeline.cell import Cell
@@ -241,9 +242,9 @@ class Builder:
         if folder is not None:
             return self.build(DatasetSource, f"folder:{folder.resolve()}")
         raise UnknownComponentError(
-            f"unknown dataset {name!r}: neither a folder nor one of "
-            f"{listed(self.registry.names('dataset'))}; name a folder that holds items.jsonl and "
-            "sequences.jsonl, or set TOKBENCH_DATA to the folder above it"
+            f"unknown dataset {name!r}: neither a folder nor a known name; "
+            f"{near_names(name, self.registry.names('dataset'), data_roots())} Name a folder that "
+            "holds items.jsonl and sequences.jsonl, or set TOKBENCH_DATA to the folder above it"
         )
 
     def build(self, base: type[C], text: str) -> _Built[C]:

@@ -13,6 +13,7 @@ from tokbench.report.difference import Difference
 from tokbench.report.outcomes import BITS, HEADLINE, family_of, named
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
+from tokbench.schema.notebook import html_table
 from tokbench.stats.estimate import LEVEL, Estimate
 from tokbench.stats.pairs import Ratio, ratio
 from tokbench.stats.sample import ROUNDING
@@ -42,6 +43,19 @@ class Comparison:
     def difference(self) -> Difference:
         """A - B with its interval and p, of this pair alone."""
         return Difference.of(self.estimate)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.a} - {self.b}: {self.figure} {self.difference})"
+
+    def _repr_html_(self) -> str:
+        sides = zip((self.a, self.b), self.means, self.seeds, self.hits, strict=True)
+        lines = {
+            name: f"{mean:.4f}, seeds {seeds}, {hits:.1f} hits" for name, mean, seeds, hits in sides
+        }
+        difference = f"{self.difference}, p = {self.difference.p:.4f}"
+        return html_table(
+            f"{self.board}: {self.figure}", {**lines, "difference": difference}, self.verdict
+        )
 
     @property
     def ruled_out(self) -> float | None:

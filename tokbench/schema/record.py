@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokbench.api import Score
 from tokbench.errors import RecordError
+from tokbench.schema.notebook import html_table
 from tokbench.schema.regular_files import read_regular
 from tokbench.schema.run_spec import RunSpec, canonical_digest
 from tokbench.types import Placement, SemanticIds
@@ -36,6 +37,7 @@ LONGEST = 1 << 28  # bytes of a record's file
 LARGEST = 1 << 27  # numbers in a packed array
 ABANDONED = 3600.0  # seconds after which a partial file has no writer any more
 CHANGED = "it was changed after it was written: its digest is not that of its content"
+SHOWN = ("recall@10", "ndcg@10")  # figures that a record shows of itself
 
 # What is kept of each test query: see scoring/query_facts.py and scoring/decoding.py.
 QUERY_FACTS = ("target_frequency", "history_length", "same_day", "shared_prefix")
@@ -87,6 +89,11 @@ class Figure(_Closed):
     low: float | None = None
     high: float | None = None
 
+    def __str__(self) -> str:
+        """`0.0741 [0.0674, 0.0815]`."""
+        interval = "" if self.low is None else f" [{self.low:.4f}, {self.high:.4f}]"
+        return f"{self.value:.4f}{interval}"
+
 
 class Outcome(_Closed):
     """What came out of a completed run."""
@@ -113,6 +120,17 @@ class Outcome(_Closed):
     # [Q] -log2 p(target item | history) in thousandths of a bit; None too where the generator is no
     # distribution. Integers take half the room of floats here, and are as exact as anybody needs.
     millibits: Packed | None = None
+
+    def __repr__(self) -> str:
+        shown = "".join(f", {name} {figure}" for name, figure in self.shown().items())
+        more = len(self.figures) - len(self.shown())
+        return f"Outcome({self.users} users, {self.items} items{shown}, {more} more figures)"
+
+    __str__ = __repr__
+
+    def shown(self) -> dict[str, Figure]:
+        """The figures of SHOWN."""
+        return {name: self.figures[name] for name in SHOWN if name in self.figures}
 
     def read_placement(self) -> Placement:
         """The per-user integers from which every leave-one-out metric follows."""
@@ -200,6 +218,32 @@ class Record(_Closed):
         """Equal for two runs that came out the same."""
         outcome = None if self.outcome is None else _without_times(self.outcome)
         return canonical_digest([self.spec.model_dump(mode="json"), outcome, self.error])
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {said}" for name, said in self._came_out().items())
+        return f"Record({', '.join(self._ran().values())}: {figures})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html_table(f"run {self.run_id}", {**self._ran(), **self._came_out()})
+
+    def _ran(self) -> dict[str, str]:
+        """What was run, in a few words."""
+        spec = self.spec
+        method = f"{spec.tokenizer.label}/{spec.collision_policy}/{spec.generator.label}"
+        return {
+            "method": method,
+            "dataset": spec.dataset.label,
+            "profile": f"profile {spec.profile}",
+            "seed": f"seed {spec.seeds}",
+        }
+
+    def _came_out(self) -> dict[str, str]:
+        """Its main figures, or why there are none."""
+        if self.outcome is None:
+            return {"failed": str(self.error)}
+        return {name: str(figure) for name, figure in self.outcome.shown().items()}
 
     @property
     def file_name(self) -> str:

@@ -19,7 +19,7 @@ from tokbench.ingest.formats.values import MILLION, Instant, Json
 from tokbench.ingest.interactions import Gatherer, Log
 
 WORDING = clauses(TEMPLATE)
-UnknownItems = Literal["error", "keep"]
+UnknownItems = Literal["error", "keep", "drop"]  # drop: the interactions with them
 
 
 class Files(NamedTuple):
@@ -77,7 +77,8 @@ class RowChecker:
         self.events = Gatherer()
         self.millionths = array("i")
         self.timed: bool | None = None  # settled by the first event
-        self.unknown_items = 0  # that interactions name and the items file does not
+        self.unknown_items: set[str] = set()  # that interactions name and the items file does not
+        self.dropped = 0  # interactions with them, where these are dropped
 
     def add_item(self, item: Item, path: Path) -> None:
         """Write the item, or report what is wrong with its id."""
@@ -124,10 +125,16 @@ class RowChecker:
 
     def _taken_in(self, item_id: str, path: Path, event: Event) -> bool:
         if self.unknown == "error":
-            remedy = "add it to the items, or keep such items without text: --unknown-items keep"
+            remedy = (
+                "add it to the items, keep such items without text: --unknown-items keep, or leave "
+                "out interactions with them: --unknown-items drop"
+            )
             self._report(f"unknown item {shown(item_id)}", remedy, path, event)
             return False
-        self.unknown_items += 1
+        self.unknown_items.add(item_id)
+        if self.unknown == "drop":
+            self.dropped += 1
+            return False
         self.add_item(Item(event.line, item_id, {"title": ""}), path)
         return True
 
