@@ -21,6 +21,7 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "compare": "tokbench.cli.compare",
     "power": "tokbench.cli.power",
     "verify": "tokbench.cli.verify",
+    "track": "tokbench.cli.track",
     "schema": "tokbench.cli.schema",
     "list": "tokbench.cli.show",
     "show": "tokbench.cli.show",

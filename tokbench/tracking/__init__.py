@@ -1,0 +1,1 @@
+"""Records to experiment trackers, one run a cell."""
