@@ -122,6 +122,10 @@ def plan_command(file: Path | None, form: str, **options: Any) -> None:
         console.print(f"{label}, first item's text: {text}", markup=False, highlight=False)
     missing = sum(not cell.recorded for cell in cells)
     console.print(f"{len(cells)} cells, {missing} to run, profile {wanted[0].spec.profile}")
+    if wanted[0].spec.profile == "quick":
+        from tokbench.cli.quick import expected_seconds, said
+
+        console.print(said(expected_seconds(wanted, context)))
 
 
 def prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], RunContext, Registry]:
