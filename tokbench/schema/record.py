@@ -17,7 +17,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -297,8 +297,9 @@ def check_writable(results: Path) -> None:
         with tempfile.TemporaryFile(dir=results) as stream:
             stream.write(b"0" * 4096)
         for partial in results.rglob("*.partial"):
-            if time.time() - partial.stat().st_mtime > ABANDONED:
-                partial.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its writer is at work: it has its name by now
+                if time.time() - partial.stat().st_mtime > ABANDONED:
+                    partial.unlink(missing_ok=True)
     except OSError as error:
         raise RecordError(
             f"cannot write records under {results}: {error.strerror or error} (choose another "
