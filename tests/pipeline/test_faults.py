@@ -30,5 +30,5 @@ def test_writers_without_locks_do_not_harm_each_other(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="alarms")
 def test_spoilt_records_end_no_command_in_a_traceback(tmp_path: Path) -> None:
     calls, found = records.fuzz(tmp_path, number=2, seed=17)
-    assert calls > 30
+    assert calls > 20
     assert found == []

@@ -196,7 +196,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "below `if __name__ == '__main__':`" in done.stderr
-    assert not (tmp_path / "r").exists()
+    assert not list((tmp_path / "r").rglob("*.json"))
 
 
 def test_a_request_of_one_job_starts_no_process(tmp_path: Path) -> None:

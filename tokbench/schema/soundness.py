@@ -59,9 +59,13 @@ def _outcome_faults(record: Record, outcome: Outcome) -> Iterator[str]:
         yield f"placement holds {sorted(outcome.placement)[:5]}, not {sorted(ARRAYS)}"
     users, items, levels = outcome.users, outcome.items, len(outcome.level_sizes)
     width = record.spec.beam_width
-    yield from _array_faults("position", outcome.placement["position"], (users,), -1, width - 1)
-    yield from _array_faults("ahead", outcome.placement["ahead"], (users,), -1, items - 1)
-    yield from _array_faults("group", outcome.placement["group"], (users,), 1, items)
+    queries = (users,)
+    if outcome.owners is not None:  # a user has several
+        queries = (math.prod(outcome.owners.shape),)
+        yield from _array_faults("owners", outcome.owners, queries, 0, users - 1)
+    yield from _array_faults("position", outcome.placement["position"], queries, -1, width - 1)
+    yield from _array_faults("ahead", outcome.placement["ahead"], queries, -1, items - 1)
+    yield from _array_faults("group", outcome.placement["group"], queries, 1, items)
     yield from _array_faults("codes", outcome.codes, (items, levels), 0, max(outcome.level_sizes))
     if outcome.raw_codes is not None:
         before = outcome.raw_codes.shape[-1] if outcome.raw_codes.shape else 0
@@ -69,10 +73,10 @@ def _outcome_faults(record: Record, outcome: Outcome) -> Iterator[str]:
             yield f"raw_codes have {before} levels, the codes {levels}"
         yield from _array_faults("raw_codes", outcome.raw_codes, (items, before), 0, None)
     for name, packed in (outcome.queries or {}).items():
-        yield from _array_faults(name, packed, (users,), -1, None)
+        yield from _array_faults(name, packed, queries, -1, None)
     for name, each, shape in (
         ("item_frequency", outcome.item_frequency, (items,)),
-        ("millibits", outcome.millibits, (users,)),
+        ("millibits", outcome.millibits, queries),
     ):
         if each is not None:
             yield from _array_faults(name, each, shape, 0, None)
