@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tokbench.cli.screen import say
+
 TRACKERS = ("tensorboard", "wandb", "mlflow")
 
 
@@ -29,4 +31,4 @@ def track_command(results: Path, tracker: str, out: Path) -> None:
         raise RecordError(f"no records under {results}/")
     for record in records:
         tell(record, told)
-    click.echo(f"{len(records)} runs told to {tracker}, files under {out}/", err=True)
+    say(f"{len(records)} runs told to {tracker}, files under {out}/", err=True)
