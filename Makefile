@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PLUGINS := $(VENV)/.plugins
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help setup plugins demo test torture lint board check dist format clean
+.PHONY: help setup plugins demo test test-suite test-plugins torture lint board check dist format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,8 +29,13 @@ demo: setup  ## run the main job on the embedded toy catalogue and print the boa
 	  --tokenizer random --tokenizer rqvae --tokenizer cost --tokenizer cost:with-reconstruction \
 	  --tokenizer hierarchical-kmeans --results .tokbench/demo
 
-test: plugins  ## the tests, those of every package under plugins/, those of the GPU path
-	$(BIN)/python -m pytest tests plugins
+test: test-suite test-plugins  ## the tests, those of every package under plugins/, those of the GPU path
+
+test-suite: plugins
+	$(BIN)/python -m pytest tests
+
+test-plugins: plugins
+	$(BIN)/python -m pytest plugins
 	$(BIN)/python -m pytest -p tests.pretend.install tests/pretend
 
 SCALE ?= 1
