@@ -17,6 +17,7 @@ from tokbench.cli import main
 from tokbench.cli.quick import FACTOR, expected_seconds, said
 from tokbench.datasets.near_names import near_names
 from tokbench.pipeline.context import RunContext
+from tokbench.pipeline.plan import plan_cells
 from tokbench.pipeline.resolve import make_request, resolve
 from tokbench.registry.registry import build_registry
 from tokbench.schema.record import read_records
@@ -162,7 +163,7 @@ def test_shared_stages_count_once_and_recorded_cells_not(tmp_path: Path) -> None
             **{"tokenizers": "cost"} | fields,
         )  # fmt: skip
         context = RunContext(tmp_path / "results", tmp_path / "cache", "cpu")
-        return expected_seconds(resolve(request, registry), context)
+        return expected_seconds(plan_cells(resolve(request, registry), context))
 
     one, two = seconds(), seconds(collision_policies=("none", "nearest-free"))
     assert one < two < 2 * one, "embedding and codes are shared"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.generators.test_tiger import ITEMS, toy
+from tests.generators.test_tiger import ITEMS, assert_memorised, toy
 from tokbench.api import Runtime
 from tokbench.errors import ConfigError
 from tokbench.generators.item_positions import passes
@@ -65,14 +65,7 @@ def test_it_memorises_a_deterministic_catalogue(name: str, options: dict[str, An
     runtime = Runtime()
     options = {"epochs": 30, "eval_every": 1, "patience": 30, **options}
     model = train(name, 0, runtime, dropout=0.0, **options)
-    _, histories, ids = toy()
-    queries = histories.validation
-    beams = model.generate(queries.histories, width=10, runtime=runtime)
-    hit = (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1)
-    assert hit.all(), f"Recall@1 = {hit.mean()}"
-    curve = [row for row in runtime.rows if "validation_ndcg10" in row]
-    assert curve[-1]["validation_ndcg10"] > curve[0]["validation_ndcg10"]
-    assert set(curve[0]) >= {"epoch", "loss", "validation_recall10", "seconds"}
+    assert_memorised(model, runtime)
 
 
 def test_same_seed_same_weights_bit_for_bit_and_other_seed_others(name: str) -> None:
@@ -103,8 +96,7 @@ def test_queries_keep_their_order_whatever_their_lengths(
     rows = [rng.permutation(ITEMS)[:length] for length in (4, 0, 11, 1, 6, 4, 25, 2)]
     together = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
     monkeypatch.setattr("tokbench.generators.item_network.SEARCH_BEAMS", 12)
-    monkeypatch.setattr("tokbench.generators.parallel.SCORES", 2 * ITEMS)
-    monkeypatch.setattr("tokbench.generators.sasrec.LOGITS", 2 * ITEMS)
+    monkeypatch.setattr("tokbench.generators.item_positions.SCORES", 2 * ITEMS)
     blocks = model.generate(Sequences.of(rows), width=6, runtime=Runtime())
     assert np.array_equal(blocks.codes, together.codes)
     for row, history in enumerate(rows):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tokbench.api import Runtime
+from tokbench.api import GeneratorModel, Runtime
 from tokbench.errors import ConfigError
 from tokbench.generators import tiger as tiger_module
 from tokbench.generators.tiger import Tiger, TigerModel
@@ -62,6 +62,18 @@ def train(seed: int = 0, runtime: Runtime | None = None, **options: Any) -> Tige
     return tiger.train(catalog, histories, ids, seed=seed, runtime=runtime or Runtime())
 
 
+def assert_memorised(model: GeneratorModel, runtime: Runtime) -> None:
+    """The toy's validation items come first, and the curve of the training is as it should be."""
+    _, histories, ids = toy()
+    queries = histories.validation
+    beams = model.generate(queries.histories, width=10, runtime=runtime)
+    hit = (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1)
+    assert hit.all(), f"Recall@1 = {hit.mean()}"
+    curve = [row for row in runtime.rows if "validation_ndcg10" in row]
+    assert curve[-1]["validation_ndcg10"] > curve[0]["validation_ndcg10"]
+    assert set(curve[0]) >= {"epoch", "loss", "validation_recall10", "seconds"}
+
+
 @pytest.mark.parametrize("positions", ["codes", "items"])
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
 def test_it_memorises_a_deterministic_catalogue(attention: str, positions: str) -> None:
@@ -74,14 +86,7 @@ def test_it_memorises_a_deterministic_catalogue(attention: str, positions: str) 
         "history_items": 3,
     }
     model = train(runtime=runtime, dropout=0.0, epochs=60, eval_every=5, **options)
-    _, histories, ids = toy()
-    queries = histories.validation
-    beams = model.generate(queries.histories, width=10, runtime=runtime)
-    hit = (beams.codes[:, 0] == ids.codes[queries.targets]).all(axis=1)
-    assert hit.all(), f"Recall@1 = {hit.mean()}"
-    curve = [row for row in runtime.rows if "validation_ndcg10" in row]
-    assert curve[-1]["validation_ndcg10"] > curve[0]["validation_ndcg10"]
-    assert set(curve[0]) >= {"epoch", "loss", "validation_recall10", "seconds"}
+    assert_memorised(model, runtime)
 
 
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])

@@ -10,8 +10,7 @@ import click
 from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
-    from tokbench.pipeline.cell import Cell
-    from tokbench.pipeline.context import RunContext
+    from tokbench.pipeline.plan import PlannedCell
 
 TOKENIZERS = ("cost", "rqvae")
 # Seconds of one core that the committed records of profile quick took, and how far off they are:
@@ -32,11 +31,11 @@ def quick_command(dataset: str, options: tuple[str, ...]) -> Any:
     said first.
 
     Short for `tokbench run --dataset DATASET --tokenizer cost --tokenizer rqvae --encoder
-    minilm --profile quick`, with the options of `run`; it resumes as
-    that does. With a --tokenizer
+    minilm --profile quick`, with the options of `run`; it resumes as that does. With a --tokenizer
     or --codes of your own that one runs instead.
     """
     from tokbench.cli.run import prepared, run_command
+    from tokbench.pipeline.plan import plan_cells
 
     words = ["--dataset", dataset, "--encoder", "minilm", "--profile", "quick", *options]
     context = run_command.make_context("run", list(words))
@@ -47,33 +46,27 @@ def quick_command(dataset: str, options: tuple[str, ...]) -> Any:
         wanted = {name: value for name, value in context.params.items()
                   if name not in ("file", "jobs", "threads")}  # fmt: skip
         cells, where, _ = prepared(context.params["file"], wanted)
-        say(said(expected_seconds(cells, where)), err=True)
+        say(said(expected_seconds(plan_cells(cells, where))), err=True)
         return run_command.invoke(context)
 
 
-def expected_seconds(cells: Sequence[Cell], context: RunContext) -> float:
+def expected_seconds(cells: Sequence[PlannedCell]) -> float:
     """Seconds of one core that the cells without a record may take, give or take FACTOR."""
-    from tokbench.pipeline.cell import DataCache
-    from tokbench.pipeline.plan import plan_cells
     from tokbench.schema.run_spec import is_baseline, trained
 
-    data = DataCache(context.runtime())
-    known = {cell.spec.run_id: cell for cell in cells}
     seconds, built = 0.0, set()
-    for planned in plan_cells(cells, context):
-        spec, todo = planned.spec, set(planned.stages) - set(planned.ready)
-        if planned.recorded:
+    for cell in cells:
+        spec, todo = cell.spec, set(cell.stages) - set(cell.ready)
+        if cell.recorded:
             continue
-        dataset = data.of(known[spec.run_id]).dataset
-        items, interactions = len(dataset.item_ids), len(dataset.interactions.items)
         baseline = is_baseline(spec.tokenizer.name, spec.generator.name)
         shared = (spec.dataset.label, spec.tokenizer.label, spec.tokenizer_seed)
         if "embed" in todo and shared[0] not in built:
-            seconds += EMBED * items
+            seconds += EMBED * cell.items
         if "tokenize" in todo and not baseline and shared not in built:
-            seconds += TOKENIZE * items
+            seconds += TOKENIZE * cell.items
         if "train" in todo and trained(spec.tokenizer.name, spec.generator.name):
-            seconds += (BASELINE if baseline else TRAIN) * interactions
+            seconds += (BASELINE if baseline else TRAIN) * cell.interactions
         built |= {shared[0], shared}
     return seconds
 

@@ -73,8 +73,7 @@ def run_command(file: Path | None, **options: Any) -> int:
                 cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads
             )
     except KeyboardInterrupt:
-        say(f"interrupted: finished stages are kept, resume with:\n  {context.command}",
-                   err=True)  # fmt: skip
+        say(f"interrupted: finished stages are kept, resume with:\n  {context.command}", err=True)
         return 130
     show(tables(ResultSet(records)))
     failed = [record for record in records if record.status == "failed"]
@@ -85,7 +84,7 @@ def run_command(file: Path | None, **options: Any) -> int:
         say(f"failed: {cell}{more}: {error}", err=True)
     if failed:
         say(f"{len(failed)} of {len(records)} cells failed; once mended, resume with:\n"
-                   f"  {context.command}", err=True)  # fmt: skip
+            f"  {context.command}", err=True)  # fmt: skip
     return 1 if failed else 0
 
 
@@ -125,7 +124,7 @@ def plan_command(file: Path | None, form: str, **options: Any) -> None:
     if wanted[0].spec.profile == "quick":
         from tokbench.cli.quick import expected_seconds, said
 
-        console.print(said(expected_seconds(wanted, context)))
+        console.print(said(expected_seconds(cells)))
 
 
 def prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], RunContext, Registry]:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
-from tokbench.errors import ConfigError
-from tokbench.generators.item_positions import last_states, repeated
+from tokbench.generators.item_positions import check_heads, last_states, repeated
 from tokbench.generators.network import NetworkModel
 from tokbench.generators.popularity import classes_of
 from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
@@ -64,11 +63,7 @@ class ItemNetworkModel(NetworkModel):
     network: ItemTransformer
 
     def __init__(self, name: str, config: ItemNetworkConfig, ids: SemanticIds) -> None:
-        if config.width % config.heads:
-            raise ConfigError(
-                f"{name}: width {config.width} is not a multiple of heads {config.heads}; "
-                f"set {name}.width or {name}.heads"
-            )
+        check_heads(name, config.width, config.heads)
         self.config, self.ids = config, ids
         self.tuples, self.member, _ = ids.groups()
 

@@ -6,11 +6,12 @@ Axes: Q queries, L places of the longest (START and items).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tokbench.errors import ConfigError
 from tokbench.types import Ints, Sequences
 
 if TYPE_CHECKING:
@@ -19,6 +20,30 @@ if TYPE_CHECKING:
     from tokbench.nn.transformer.windows import Windows
 
 PLACES = 2**14  # places of a micro-batch in inference
+SCORES = 2**24  # in a CPU's matrix of a score for every class: 64 MiB
+
+
+def check_heads(generator: str, width: int, heads: int) -> None:
+    """Raises ConfigError for heads that do not share the width."""
+    if width % heads:
+        raise ConfigError(
+            f"{generator}: width {width} is not a multiple of heads {heads}; "
+            f"set {generator}.width or {generator}.heads"
+        )
+
+
+def histories_at_once(classes: int) -> int:
+    """Histories of a pass that scores every class."""
+    return max(1, SCORES // classes)
+
+
+def places_at_once(budgets: Mapping[str, int], scores: int, device: str) -> int:
+    """Places of a micro-batch in training that has so many scores at each; `budgets` has the most
+    of "cpu" and of "cuda"."""
+    from tokbench.nn.devices import on_cuda, tokens_at_once
+
+    budget = tokens_at_once(budgets, scores, device)
+    return budget if on_cuda(device) else max(1, min(budget, SCORES // scores))
 
 
 def last_states(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tokbench.api import option
 from tokbench.generators.item_network import TRAIN_PLACES, ItemNetworkConfig, ItemNetworkModel
+from tokbench.generators.item_positions import histories_at_once, places_at_once
 from tokbench.generators.network import NetworkGenerator
 from tokbench.generators.rq_transformer import RqTransformer
 from tokbench.types import SemanticIds
@@ -73,16 +74,10 @@ class ParallelModel(ItemNetworkModel):
 
     def at_once(self, width: int) -> int:
         """Histories of a pass: every tuple is scored."""
-        return max(1, SCORES // len(self.tuples))
+        return histories_at_once(len(self.tuples))
 
     def places(self, device: str) -> int:
         """Of a micro-batch in training, fewer where every tuple is scored at each."""
-        from tokbench.nn.devices import on_cuda, tokens_at_once
-
         if self.network.objective == "levels":
             return super().places(device)
-        budget = tokens_at_once(TRAIN_PLACES, len(self.tuples), device)
-        return budget if on_cuda(device) else max(1, min(budget, SCORES // len(self.tuples)))
-
-
-SCORES = 2**24  # of tuples in a pass: 64 MiB
+        return places_at_once(TRAIN_PLACES, len(self.tuples), device)

@@ -14,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokbench.api import Generator, Runtime, option
-from tokbench.errors import ConfigError
-from tokbench.generators.item_positions import last_states, repeated
+from tokbench.generators.item_positions import (
+    check_heads,
+    histories_at_once,
+    last_states,
+    places_at_once,
+    repeated,
+)
 from tokbench.generators.network import NetworkGenerator, NetworkModel
 from tokbench.generators.popularity import classes_of
 from tokbench.types import Beams, Codes, Ints, SemanticIds, Sequences
@@ -138,11 +143,7 @@ class SasRecModel(NetworkModel):
     def __init__(self, config: SasRec.Config, ids: SemanticIds) -> None:
         from tokbench.nn.transformer.sasrec import SasRec as Network
 
-        if config.width % config.heads:
-            raise ConfigError(
-                f"sasrec: width {config.width} is not a multiple of heads {config.heads}; "
-                "set sasrec.width or sasrec.heads"
-            )
+        check_heads("sasrec", config.width, config.heads)
         self.config, self.ids = config, ids
         self.tuples, self.member, _ = ids.groups()
         network = Network(
@@ -203,7 +204,7 @@ class SasRecModel(NetworkModel):
             self.member,
             start=len(self.tuples),
             items=self.config.history_items,
-            at_once=LOGITS // len(self.tuples),
+            at_once=histories_at_once(len(self.tuples)),
             device=device,
         ):
             with torch.no_grad():
@@ -218,7 +219,6 @@ class SasRecModel(NetworkModel):
     def examples(self, train: Sequences, device: str) -> Examples[MicroBatch]:
         """Windows in which every item is a target once, in rows of two or more; on little data
         several times over."""
-        from tokbench.nn.devices import on_cuda, tokens_at_once
         from tokbench.nn.training.gradient import Examples
         from tokbench.nn.transformer.sasrec import Collator, sampled_loss, summed_loss
         from tokbench.nn.transformer.windows import Windows, sequence_windows
@@ -234,9 +234,7 @@ class SasRecModel(NetworkModel):
             minimum_steps=self.config.minimum_steps,
         )
         negatives = self.config.negatives
-        budget = tokens_at_once(TRAIN_PLACES, negatives or len(self.tuples), device)
-        if not on_cuda(device):
-            budget = min(budget, LOGITS // (negatives or len(self.tuples)))
+        budget = places_at_once(TRAIN_PLACES, negatives or len(self.tuples), device)
         items = self.member[train.items]
         collator = Collator(items, windows, start=len(self.tuples), budget=budget, device=device)
         loss = partial(summed_loss, self.network)
@@ -248,4 +246,3 @@ class SasRecModel(NetworkModel):
 OWN = 1000.0  # more than any two log-probabilities differ by
 # Places of a micro-batch in training, fewer where the catalogue is large.
 TRAIN_PLACES = {"cpu": 4096, "cuda": 2**16}
-LOGITS = 2**24  # numbers in a matrix of logits: 64 MiB

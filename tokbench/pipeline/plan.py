@@ -25,6 +25,8 @@ class PlannedCell:
     ready: tuple[str, ...]  # of them, those that are in the store
     recorded: bool  # a completed record is there: nothing to do
     example: str  # the first item's text, as the encoder will read it
+    items: int
+    interactions: int
 
 
 def plan_grid(
@@ -42,14 +44,16 @@ def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:
     """
     data, planned = DataCache(context.runtime()), []
     for cell in data.served(cells):
-        progress = find_stages(cell, context, data)
+        progress, dataset = find_stages(cell, context, data), data.of(cell).dataset
         planned.append(
             PlannedCell(
                 cell.spec,
                 tuple(stage.name for stage in cell.stages if stage.save),
                 tuple(progress.keys),
                 find_record(context.results, cell.spec) is not None,
-                data.of(cell).dataset.texts[0],
+                dataset.texts[0],
+                len(dataset.item_ids),
+                len(dataset.interactions.items),
             )
         )
     return planned

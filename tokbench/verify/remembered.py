@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
+
+from tokbench.schema.record import write_text
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -37,11 +38,8 @@ class Remembered:
 
     def save(self) -> None:
         """Write what was asked for this time; the rest is of records that are no more."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.file.with_suffix(f".{os.getpid()}.partial")
         content = {"code": code_digest(), "reasons": self._asked}
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.replace(self.file)
+        write_text(self.file, json.dumps(content))
 
 
 def key_of(path: Path, root: Path) -> str:

@@ -24,7 +24,7 @@ from tokbench.report.board import page
 from tokbench.report.result_set import ResultSet
 from tokbench.schema.record import CHANGED, LONGEST, Outcome, Record, parse_record
 from tokbench.schema.regular_files import read_regular
-from tokbench.schema.soundness import faults
+from tokbench.schema.soundness import ARRAYS, faults
 from tokbench.types import Placement, SemanticIds
 from tokbench.verify import recount
 from tokbench.verify.cross import disagreements
@@ -32,7 +32,6 @@ from tokbench.verify.facts import fact_reasons, owners_of
 from tokbench.verify.remembered import Remembered, key_of
 
 DIGESTS = {"dataset", "split", *CHAIN}
-ARRAYS = {"position", "ahead", "group"}
 EXACT = 1e-12  # two ways to add the same numbers differ by less
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,33 @@ def state_by_hand(network: ItemTransformer, history: Sequence[int]) -> NDArray[n
         x = feed_forward(w, x + seen @ w[f"{layer}.0.out"].T, f"{layer}.1")
     state: NDArray[np.float64] = norm(w, x, "norm")[-1]
     return state
+
+
+def assert_a_distribution(
+    network: ItemTransformer, history: list[int], expected: NDArray[np.float64]
+) -> None:
+    """log p of all classes after a history is as expected, and theirs is all probability."""
+    hidden = hidden_of(network, [history]).expand(CLASSES, -1)
+    with torch.no_grad():
+        found = network.log_p(hidden, torch.arange(CLASSES)).double().numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
+    assert found.std() > 0.1
+
+
+def assert_ranks_all(
+    network: Any, rows: list[list[int]], by_hand: Callable[[Any, list[int]], NDArray[np.float64]]
+) -> torch.Tensor:
+    """A search for more than there are gives every class by its log p; the classes it gave."""
+    classes: torch.Tensor
+    classes, scores = network.search(hidden_of(network, rows), CLASSES + 2)
+    for row, history in enumerate(rows):
+        expected = by_hand(network, history)
+        assert classes[row, :CLASSES].tolist() == np.argsort(-expected).tolist()
+        np.testing.assert_allclose(scores[row, :CLASSES], np.sort(expected)[::-1], atol=2e-5)
+    assert (classes[:, CLASSES:] == -1).all()
+    assert torch.isneginf(scores[:, CLASSES:]).all()
+    return classes
 
 
 @pytest.fixture(params=[RqTransformer, ParallelHeads])

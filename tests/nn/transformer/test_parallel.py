@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tests.nn.transformer.test_items import (
     BASE,
-    CLASSES,
     TUPLES,
+    assert_a_distribution,
+    assert_ranks_all,
     feed_forward,
     hidden_of,
     made,
@@ -51,26 +52,14 @@ def by_hand(network: ParallelHeads, history: list[int]) -> NDArray[np.float64]:
 def test_log_p_against_the_model_written_out_and_all_tuples_sum_to_one(
     network: ParallelHeads, history: list[int]
 ) -> None:
-    hidden = hidden_of(network, [history]).expand(CLASSES, -1)
-    with torch.no_grad():
-        found = network.log_p(hidden, torch.arange(CLASSES)).double().numpy()
-    np.testing.assert_allclose(found, by_hand(network, history), atol=2e-5)
-    assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
-    assert found.std() > 0.1
+    assert_a_distribution(network, history, by_hand(network, history))
 
 
 def test_the_search_ranks_every_tuple_and_a_narrow_one_is_its_beginning(
     network: ParallelHeads,
 ) -> None:
-    hidden = hidden_of(network, HISTORIES)
-    classes, scores = network.search(hidden, CLASSES + 2)
-    for row, history in enumerate(HISTORIES):
-        expected = by_hand(network, history)
-        assert classes[row, :CLASSES].tolist() == np.argsort(-expected).tolist()
-        np.testing.assert_allclose(scores[row, :CLASSES], np.sort(expected)[::-1], atol=2e-5)
-    assert (classes[:, CLASSES:] == -1).all()
-    assert torch.isneginf(scores[:, CLASSES:]).all()
-    narrow, _ = network.search(hidden, 3)
+    classes = assert_ranks_all(network, HISTORIES, by_hand)
+    narrow, _ = network.search(hidden_of(network, HISTORIES), 3)
     assert torch.equal(narrow, classes[:, :3])
 
 

@@ -8,10 +8,11 @@ import torch
 
 from tests.nn.transformer.test_items import (
     BASE,
-    CLASSES,
     SIZES,
     TUPLES,
     WIDTH,
+    assert_a_distribution,
+    assert_ranks_all,
     feed_forward,
     hidden_of,
     made,
@@ -48,23 +49,11 @@ def by_hand(network: RqTransformer, history: list[int]) -> np.ndarray:
 def test_log_p_against_the_model_written_out_and_all_tuples_sum_to_one(
     network: RqTransformer, history: list[int]
 ) -> None:
-    hidden = hidden_of(network, [history]).expand(CLASSES, -1)
-    with torch.no_grad():
-        found = network.log_p(hidden, torch.arange(CLASSES)).double().numpy()
-    np.testing.assert_allclose(found, by_hand(network, history), atol=2e-5)
-    assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
-    assert found.std() > 0.1
+    assert_a_distribution(network, history, by_hand(network, history))
 
 
 def test_the_search_at_full_width_ranks_every_tuple(network: RqTransformer) -> None:
-    rows = [[], [1, 5], [6, 6, 0, 4, 2]]
-    classes, scores = network.search(hidden_of(network, rows), CLASSES + 2)
-    for row, history in enumerate(rows):
-        expected = by_hand(network, history)
-        assert classes[row, :CLASSES].tolist() == np.argsort(-expected).tolist()
-        np.testing.assert_allclose(scores[row, :CLASSES], np.sort(expected)[::-1], atol=2e-5)
-    assert (classes[:, CLASSES:] == -1).all()
-    assert torch.isneginf(scores[:, CLASSES:]).all()
+    assert_ranks_all(network, [[], [1, 5], [6, 6, 0, 4, 2]], by_hand)
 
 
 def test_a_narrow_search_keeps_the_best_prefixes_and_their_scores(network: RqTransformer) -> None:

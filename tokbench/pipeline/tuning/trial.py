@@ -104,7 +104,7 @@ class Trials:
         ids, state = (_value(made[name], name) for name in ("address", "train"))
         histories: Any = data.value("histories", cell)
         queries = histories.validation
-        width, runtime = cell.spec.beam_width, self._context.runtime()
+        width, runtime = cell.spec.beam_width, self._context.runtime(cell.spec.precision)
         beams = generate(cell.generator, state, ids, queries.histories, width, runtime)
         placement = place(beams, ids, queries.targets)
         found = {SELECTED_BY: ndcg(placement, 10), "recall@10": recall(placement, 10)}

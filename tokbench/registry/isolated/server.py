@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tokbench.errors import plain
 from tokbench.registry.isolated import sandbox
 from tokbench.registry.isolated.work import work
 
@@ -39,7 +40,7 @@ class _Said:
         self.tail = (self.tail + part)[-TAIL:]
         if self.shown < SHOWN:
             self.shown += len(part)
-            sys.stderr.write(_plain(part))
+            sys.stderr.write(_text(part))
             sys.stderr.flush()
 
 
@@ -93,7 +94,7 @@ def _do(folder: Path, seconds: float, megabytes: float, link: socket.socket) -> 
     _end_all()
     _drain(reading, said)
     code = os.waitstatus_to_exitcode(status)
-    return {"code": code, "over": over, "said": _plain(said.tail)}
+    return {"code": code, "over": over, "said": _text(said.tail)}
 
 
 def _drain(reading: int, said: _Said) -> None:
@@ -145,10 +146,8 @@ def _memory_mb() -> float:
     return total / 1024
 
 
-def _plain(part: bytes) -> str:
-    """Text that a terminal shows and does not obey."""
-    text = part.decode("utf-8", errors="replace")
-    return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)
+def _text(part: bytes) -> str:
+    return plain(part.decode("utf-8", errors="replace"))
 
 
 if __name__ == "__main__":
