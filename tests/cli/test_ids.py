@@ -67,6 +67,18 @@ def test_a_table_benchmarks_like_the_run_it_came_from(
     assert "1 cells, 0 to run" in capsys.readouterr().out
 
 
+def test_a_folder_of_tables_is_a_board(
+    tmp_path: Path, ran: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one.json", "two.json"):
+        assert main(export_words(tmp_path, ran.run_id, "json", f"published/{name}")) == 0
+    words = run_words(tmp_path, "--no-baselines")
+    place = words.index("--tokenizer")
+    words[place : place + 2] = ["--codes", str(tmp_path / "published")]
+    assert main(["plan", *words[1:]]) == 0
+    assert "2 cells, 2 to run" in capsys.readouterr().out
+
+
 def test_the_dataset_is_found_by_its_name_in_the_record(
     tmp_path: Path,
     ran: Record,

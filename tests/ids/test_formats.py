@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tokbench.errors import ConfigError, DatasetError, MissingExtraError, TokbenchError
 from tokbench.ids.code_table import CodeTable, largest_size
-from tokbench.ids.formats import FORMATS, detect, files_of, read_table, write_table
+from tokbench.ids.formats import FORMATS, detect, files_of, read_table, tables_in, write_table
 from tokbench.types import SemanticIds
 
 HYPOTHESIS = settings(
@@ -393,3 +393,20 @@ def test_a_large_catalogue_may_have_a_code_for_each_item(tmp_path: Path) -> None
     path.write_text(json.dumps(rows | {"0": [8 * items]}))
     with pytest.raises(DatasetError, match=f"item '0', level 1: code {8 * items} is above"):
         read_table(path)
+
+
+def test_a_folder_names_its_tables(tmp_path: Path) -> None:
+    """Each file of a table's suffix, sorted; the ids of an .npy and what else lies there do not."""
+    for name, form in [("b.json", "json"), ("a.npy", "npy"), ("C.CSV", "csv")]:
+        write_table(small(), tmp_path / name, form)
+    (tmp_path / "README.md").write_text("whose these are")
+    (tmp_path / ".hidden.json").write_text("{}")
+    (tmp_path / "old.json").mkdir()
+    assert [file.name for file in tables_in(tmp_path)] == ["C.CSV", "a.npy", "b.json"]
+    assert tables_in(tmp_path / "b.json") == (tmp_path / "b.json",)
+
+
+def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("nothing here")
+    with pytest.raises(DatasetError, match=r"no code table in this folder.*\.json, \.csv"):
+        tables_in(tmp_path)

@@ -20,8 +20,9 @@ CELL = [  # what a cell is, but its seeds
                  help="A name, or a folder with items.jsonl and sequences.jsonl. Repeatable."),
     click.option("-t", "--tokenizer", "tokenizers", multiple=True,
                  help="NAME or NAME:PRESET, see `tokbench list tokenizers`. Repeatable."),
-    click.option("--codes", "codes", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
-                 help="A table of semantic IDs to run beside the tokenizers. Repeatable."),
+    click.option("--codes", "codes", multiple=True, type=click.Path(path_type=Path),
+                 metavar="FILE|FOLDER", help="A table of semantic IDs to run beside the "
+                 "tokenizers, or a folder: every table in it. Repeatable."),
     click.option("-g", "--generator", "generators", multiple=True,
                  help="NAME or NAME:PRESET. Repeatable. [default: tiger; under --profile quick "
                       "rq-transformer]"),
@@ -105,7 +106,9 @@ def request_fields(options: dict[str, Any], file: Path | None) -> dict[str, Any]
     if typed & {"seeds", "seed_count"}:
         fields["seeds"] = _seeds(named, count)
     if codes:
-        tables = tuple(f"table:{path}" for path in codes)
+        from tokbench.ids.formats import tables_in
+
+        tables = tuple(f"table:{table}" for path in codes for table in tables_in(path))
         fields["tokenizers"] = (*fields.get("tokenizers", ()), *tables)
     return fields
 

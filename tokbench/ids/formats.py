@@ -40,6 +40,7 @@ FORMATS: Mapping[str, CodeFormat] = MappingProxyType(
 )
 assert {"auto", *FORMATS} == set(get_args(FormatName))
 
+TABLE_SUFFIXES = (".json", ".csv", ".parquet", ".npy")
 _HEAD = 2**16
 _FIRST_IS_TEXT = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\[\s*"', re.DOTALL)
 
@@ -118,6 +119,30 @@ def files_of(path: Path, format: FormatName = "auto") -> tuple[Path, ...]:
     require_file(path)
     name = detect(path) if format == "auto" else format
     return (path, npy_table.ids_file(path)) if name == "npy" else (path,)
+
+
+def tables_in(path: Path) -> tuple[Path, ...]:
+    """The code tables that a path names: the file itself, or every table of a folder by name.
+
+    A folder's tables are its files named .json, .csv, .parquet or .npy, bar hidden ones and the
+    ids beside an .npy. Raises DatasetError for a folder without one.
+    """
+    if not path.is_dir():
+        return (path,)
+    named = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in TABLE_SUFFIXES and file.is_file() and file.name[0] != "."
+    )
+    beside = {npy_table.ids_file(file) for file in named if file.suffix.lower() == ".npy"}
+    tables = tuple(file for file in named if file not in beside)
+    if not tables:
+        raise DatasetError(
+            "no code table in this folder",
+            path=path,
+            remedy=f"tables are files named {listed(TABLE_SUFFIXES)}; --codes takes a file too",
+        )
+    return tables
 
 
 def require_file(path: Path) -> None:
