@@ -1,4 +1,4 @@
-"""`tokbench ids`: semantic ids out of a run, and published ones under the lens."""
+"""`tokbench ids`: semantic ids out of a run, to a hub and back, and under the lens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = ("lc-rec", "json", "csv", "parquet", "npy")
 
 
-@click.group("ids", short_help="Export semantic IDs, or audit a table of them.")
+@click.group("ids", short_help="Export, share or audit semantic IDs.")
 def ids_command() -> None:
     """Semantic IDs in and out.
 
@@ -105,6 +105,63 @@ def audit_command(
     else:
         print_audit(audit, faults)
     return 1 if faults or audit.coverage.missing else 0
+
+
+@ids_command.command("push", short_help="Upload the codes of a run to the Hugging Face hub.")
+@click.argument("run")
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option("--license", "licence", required=True,
+              help="Of the table, as the hub writes it: apache-2.0, cc-by-4.0, other.")  # fmt: skip
+@click.option("--private", is_flag=True, help="Only you see the repository.")
+@click.option("-d", "--dataset", "name", default=None,
+              help="The run's dataset, a name or folder [default: the record's].")  # fmt: skip
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path),
+              default=Path("results"), show_default=True, help="Where records are.")  # fmt: skip
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="Where artifacts are [default: the user cache, or TOKBENCH_CACHE].")  # fmt: skip
+@PLUGIN
+def push_command(
+    run: str, repository: str, licence: str, private: bool, name: str | None, results: Path,
+    cache: Path | None, plugins: tuple[Path, ...],
+) -> None:  # fmt: skip
+    """Upload the codes of RUN, with a card, its record, and codebooks in safetensors.
+
+    Codebooks are written where the embeddings of the run are in the cache. Log in with
+    `hf auth login` or HF_TOKEN; another hub: HF_ENDPOINT.
+    """
+    from tokbench.api import Runtime
+    from tokbench.pipeline.context import RunContext, default_cache
+    from tokbench.pipeline.export import find_run, source_of, table_of
+    from tokbench.pipeline.hub import push, stored_embeddings
+    from tokbench.registry.isolated.isolated import isolated_registry
+
+    record, registry = find_run(run, results), isolated_registry(plugins)
+    dataset = source_of(record, registry, name).load(runtime=Runtime())
+    table = table_of(record, dataset)
+    vectors = stored_embeddings(record, registry, RunContext(cache=cache or default_cache()))
+    if vectors is None:
+        say("no codebooks: the embeddings of this run are not in the cache", err=True)
+    where = push(record, table, vectors, repository, licence=licence, private=private)
+    say(f"{len(table)} items: {where}")
+
+
+@ids_command.command("pull", short_help="Download codes that `push` uploaded.")
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="The folder to write to.")  # fmt: skip
+@click.option("--revision", default=None, help="A branch, tag or commit [default: main].")
+def pull_command(repository: str, out: Path, revision: str | None) -> None:
+    """Download a table of codes and say how to benchmark it."""
+    from tokbench.pipeline.hub import TABLE, pull
+
+    record = pull(repository, out, revision=revision)
+    assert record.outcome is not None  # a failed run has no codes to push
+    sizes = ",".join(str(size) for size in record.outcome.read_ids().level_sizes)
+    say(f"{out / TABLE}: {record.spec.tokenizer.label} of {record.spec.dataset.label}")
+    say(
+        f"tokbench run --codes {out / TABLE} --dataset {record.spec.dataset.label} "
+        f"--set table.level_sizes=[{sizes}]"
+    )
 
 
 def _sizes(text: str) -> tuple[int, ...]:
