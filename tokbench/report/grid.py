@@ -76,7 +76,7 @@ def published_for(grid: GridPoints) -> Published | None:
             grid.file.source.place in table.source
             and grid.spec.dataset.label in table.datasets
             and grid.spec.protocol == table.protocol
-            and grid.spec.generator.name == table.generator
+            and any(row.ours.endswith(f"/{grid.spec.generator.name}") for row in table.rows)
         ):
             return table
     return None
@@ -88,7 +88,7 @@ def table_notes(grid: GridPoints) -> Iterator[str]:
     if theirs is None:
         yield "The paper prints no figures for this dataset, protocol and generator."
     else:
-        yield f"paper: {theirs.source}" + (f"; {theirs.note}" if theirs.note else "")
+        yield f"paper: {theirs.source}; {theirs.lineage()}"
         if grid.spec.profile != "paper":
             yield f"ours: profile {grid.spec.profile}, not the paper's sizes"
         users = {one.users for one in grid.outcomes.values()}
@@ -105,7 +105,7 @@ def _entries(grid: GridPoints, point: Point, tokenizer: str, metric: Metric) -> 
         mean = grid.mean(point, f"{metric}@{k}")
         entries.append("gap" if mean is None else mean.value)
         if theirs:
-            entries.append(theirs.rows.get(tokenizer, {}).get(metric, {}).get(k))
+            entries.append(theirs.figure(tokenizer, grid.spec.generator.name, metric, k))
     return entries
 
 
@@ -114,7 +114,7 @@ def _improvements(grid: GridPoints) -> Iterator[tuple[Entry, ...]]:
     points = {str(value): point for point in grid.points for _, value in point.at}
     if not {OURS, BASE} <= points.keys():
         return
-    theirs = published_for(grid)
+    theirs, generator = published_for(grid), grid.spec.generator.name
     for metric, word in METRICS:
         cells = []
         for k in CUTOFFS:
@@ -122,7 +122,7 @@ def _improvements(grid: GridPoints) -> Iterator[tuple[Entry, ...]]:
             values = [None if mean is None else mean.value for mean in pair]
             cells.append(_percent(values[0], values[1]))
             if theirs:
-                found = [theirs.rows.get(n, {}).get(metric, {}).get(k) for n in (OURS, BASE)]
+                found = [theirs.figure(n, generator, metric, k) for n in (OURS, BASE)]
                 cells.append(_percent(found[0], found[1]))
         yield (f"Impr. ({OURS} over {BASE})" if metric == "ndcg" else "", word, *cells)
 
