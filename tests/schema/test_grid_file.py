@@ -69,7 +69,8 @@ def test_shipped_tables_have_the_rows_and_datasets_that_are_published() -> None:
         printed = [table for table in published() if file.source.place in table.source]
         assert {name for table in printed for name in table.datasets} == set(file.run["datasets"])
         for table in printed:
-            assert set(table.rows) == set(file.run["tokenizers"])
+            names = {row.ours.partition("/")[0] for row in table.rows}
+            assert names == set(file.run["tokenizers"])
 
 
 def test_the_epochs_of_figure_3_are_not_hidden_by_a_least_number_of_steps() -> None:

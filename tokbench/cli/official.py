@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import click
 from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
+    from tokbench.ingest.download import RawFile
     from tokbench.ingest.official.recipe import DataRecipe
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -28,25 +31,70 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 def prepare_command(
     name: str, raw: Path | None, out: Path | None, changes: tuple[str, ...]
 ) -> None:
-    """Make the dataset NAME: mind, office-s, office-l, office-5core, beauty, sports or toys.
+    """Make the dataset NAME; `tokbench list datasets` says which there are.
 
     The counts are printed beside the published ones. The folder keeps its recipe in recipe.json.
     """
+    from tokbench.datasets.prepared import data_roots
+    from tokbench.ingest.official.official import official
+
+    folder = data_roots()[0] / name if out is None else out
+    _make(name, folder, raw, _recipe(official(name).recipe, changes))
+    typed = name if out is None else _typed(name, out.resolve())
+    say(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
+
+
+def make_ready(names: Sequence[str], *, yes: bool) -> None:
+    """Prepare those of the names that are official datasets and not there yet.
+
+    Says what it would download, from where and under which terms, and asks on a terminal; with
+    `yes` it does not ask. Raises ConfigError where it may not, DatasetError where it cannot.
+    """
+    from tokbench.datasets.folder import find_folder
+    from tokbench.datasets.prepared import data_roots
+    from tokbench.errors import ConfigError
+    from tokbench.ingest.official.official import DATASETS
+    from tokbench.ingest.official.raw_files import find_raw
+
+    for name in dict.fromkeys(names):
+        if name not in DATASETS or find_folder(name, data_roots()):
+            continue
+        entry = DATASETS[name]
+        source = entry.sources[entry.recipe.source]
+        absent = [file for file in source.files if not find_raw(file, source, _downloads())]
+        say(f"dataset {name} is not prepared: {entry.about}; terms: {entry.licence}", err=True)
+        for file in absent:
+            say(f"  {file.name} from {file.where}{_size(file)}", err=True)
+        by_hand = [file for file in absent if not file.urls]
+        if not by_hand and not yes:
+            if not sys.stdin.isatty():
+                raise ConfigError(
+                    f"dataset {name} is not prepared (--yes prepares it, as does "
+                    f"`tokbench data prepare {name}`)"
+                )
+            click.confirm("Download and prepare it now?", default=True, abort=True, err=True)
+        _make(name, data_roots()[0] / name, None, entry.recipe)
+
+
+def _make(name: str, folder: Path, raw: Path | None, recipe: DataRecipe) -> None:
+    """Prepare a dataset and print its counts beside the published ones."""
     from tokbench.cli.data_tables import print_comparison
     from tokbench.cli.progress import progress
-    from tokbench.datasets.prepared import data_roots
     from tokbench.ingest.official.official import official
     from tokbench.ingest.official.prepare import prepare
 
-    entry = official(name)
-    folder = data_roots()[0] / name if out is None else out
     made = prepare(
-        name, out=folder, raw=raw, downloads=_downloads(), recipe=_recipe(entry.recipe, changes),
-        progress=progress(),
-    )  # fmt: skip
-    print_comparison(made, entry.published)
-    typed = name if out is None else _typed(name, out.resolve())
-    say(f"{folder}: ready for `tokbench run --dataset {shlex.quote(typed)}`")
+        name, out=folder, raw=raw, downloads=_downloads(), recipe=recipe, progress=progress()
+    )
+    print_comparison(made, official(name).published)
+
+
+def _size(file: RawFile) -> str:
+    """How much of a download it is, where its host says so."""
+    from tokbench.ingest.download import size_of
+
+    size = size_of(file)
+    return "" if size is None else f" ({size / 1e6:,.1f} MB)"
 
 
 def _typed(name: str, folder: Path) -> str:

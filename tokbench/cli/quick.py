@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.official import make_ready
 from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def quick_command(dataset: str, options: tuple[str, ...]) -> Any:
         context = run_command.make_context("run", list(words))
     with context:
         wanted = {name: value for name, value in context.params.items()
-                  if name not in ("file", "jobs", "threads")}  # fmt: skip
+                  if name not in ("file", "jobs", "threads", "yes")}  # fmt: skip
+        make_ready(wanted["datasets"], yes=context.params["yes"])
         cells, where, _ = prepared(context.params["file"], wanted)
         say(said(expected_seconds(plan_cells(cells, where))), err=True)
         return run_command.invoke(context)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tokbench.cli.official import make_ready
 from tokbench.cli.report import FORMAT, show
 from tokbench.cli.request import REQUEST, cells_of, request_fields, with_options
 from tokbench.cli.screen import say
@@ -53,7 +54,9 @@ FILE = click.argument(
 @click.command("run", short_help="Run a grid of cells, one record each.")
 @FILE
 @with_options([*REQUEST, *WHERE])
-def run_command(file: Path | None, **options: Any) -> int:
+@click.option("-y", "--yes", is_flag=True, help="Download and prepare named datasets that are not "
+              "there, without asking.")  # fmt: skip
+def run_command(file: Path | None, yes: bool, **options: Any) -> int:
     """Run a grid of cells: datasets x tokenizers x policies x generators x seeds.
 
     FILE is a grid as a file, such as benchmarks/figure4.toml: options given beside it replace its
@@ -66,6 +69,7 @@ def run_command(file: Path | None, **options: Any) -> int:
     from tokbench.report.result_set import ResultSet
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
+    make_ready(options["datasets"], yes=yes)
     cells, context, registry = prepared(file, options)
     try:
         with printing(jobs) as callbacks:

@@ -13,6 +13,7 @@ from tokbench.cli.screen import say
 
 if TYPE_CHECKING:
     from tokbench.registry.registry import Entry, Registry
+    from tokbench.report.tables import Table
 
 KINDS = ("tokenizers", "generators", "datasets", "encoders", "metrics")
 PLUGIN = click.option(
@@ -36,6 +37,9 @@ def list_command(kind: str | None, plugins: tuple[Path, ...], form: str, limit: 
     tables = []
     columns = tuple(map(Column, ("name", "presets", "what it is", "from")))
     for plural in [kind] if kind else KINDS:
+        if plural == "datasets":
+            tables.append(_datasets(registry, limit))
+            continue
         rows = tuple(
             (entry.name, ", ".join(entry.cls.presets), _first_line(entry), entry.origin)
             for entry in registry.all(plural.removesuffix("s"))
@@ -45,6 +49,23 @@ def list_command(kind: str | None, plugins: tuple[Path, ...], form: str, limit: 
     show(tables, form)
     for failure in registry.failures:
         say(f"not loaded: {failure.plugin}: {failure.reason}", err=form != "terminal")
+
+
+def _datasets(registry: Registry, limit: int | None) -> Table:
+    """All that --dataset knows by name; `ready` says what a run would do for it."""
+    from tokbench.cli.data_tables import dataset_rows
+    from tokbench.report.tables import Column, Table
+
+    known = {entry.name: _first_line(entry) for entry in registry.all("dataset")}
+    columns = (Column("name"), Column("ready"), Column("users", "count"), Column("items", "count"),
+               Column("what it is"), Column("terms"))  # fmt: skip
+    note = (
+        "ready: yes; download: `tokbench run` fetches it when asked; by hand: its publisher gives "
+        "it to people only, `tokbench data prepare NAME` says where. Any folder with items.jsonl "
+        "and sequences.jsonl is a dataset by its path. Counts: of the files, else as published."
+    )
+    table = Table("datasets", columns, tuple(dataset_rows(known)), note)
+    return table if limit is None else first(table, limit)
 
 
 @click.command("show", short_help="Show every option of a component.")

@@ -36,11 +36,20 @@ HERE = ("127.0.0.1", "::1", "localhost")  # the only hosts that need no https
 
 @dataclass(frozen=True)
 class RawFile:
-    """An official file: its name, where to get it, best host first, and its content if known."""
+    """An official file: its name, where to get it, best host first, and its content if known.
+
+    Without urls a program cannot fetch it; a person gets it at `page`.
+    """
 
     name: str
     urls: tuple[str, ...]
     sha256: str = ""
+    page: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where a person finds it."""
+        return self.urls[0] if self.urls else self.page
 
 
 class Refusal(Exception):  # noqa: N818 - an answer from a host, not an error of ours
@@ -68,6 +77,12 @@ def fetch(file: RawFile, folder: Path, progress: Progress, *, timeout: float = 3
             if not recorded:
                 _record(path, found, "")
             return path
+        if not file.urls:
+            raise DatasetError(
+                "its publisher gives it to people only",
+                path=path,
+                remedy=f"get it at {file.page}, and put it there or name its folder with --raw",
+            )
         reasons = []
         for url in file.urls:
             try:
@@ -83,6 +98,19 @@ def fetch(file: RawFile, folder: Path, progress: Progress, *, timeout: float = 3
             path=path,
             remedy=f"download {file.urls[0]} by other means and pass its folder with --raw",
         )
+
+
+def size_of(file: RawFile, *, timeout: float = 10.0) -> int | None:
+    """Bytes of the file as a mirror states them; None where none answers."""
+    for url in file.urls:
+        request = urllib.request.Request(url, headers={"User-Agent": "tokbench"}, method="HEAD")
+        try:
+            _require_https(url)
+            with urllib.request.build_opener(_OnlyHttps).open(request, timeout=timeout) as answer:
+                return int(answer.headers["Content-Length"])
+        except (OSError, http.client.HTTPException, Refusal, TypeError, ValueError):
+            continue  # no answer, or one that states no size
+    return None
 
 
 def read_ledger(folder: Path) -> dict[str, Known]:

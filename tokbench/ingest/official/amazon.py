@@ -1,6 +1,7 @@
 """Amazon reviews in their official files: releases 2014, 2018 and 2023, one product category each.
 
-ratings   csv without header. 2014: user,item,rating,time; 2018: item,user,rating,time (seconds)
+ratings   csv. Without header, 2014: user,item,rating,time; 2018: item,user,rating,time (seconds);
+          2023, with header: user_id,parent_asin,rating,timestamp (milliseconds)
 reviews   a json object a line; 2014 and 2018: reviewerID, asin, unixReviewTime (seconds);
           2023: user_id, parent_asin, timestamp (milliseconds)
 metadata  2014: Python literals, not json; 2018 and 2023: json
@@ -30,14 +31,14 @@ def read_ratings(path: Path, release: str, progress: Progress) -> Log:
     """The log of a ratings csv: one event per line."""
     found = Gatherer()
     for line, text in read_lines(path, progress=progress):
-        if not text.strip():
+        if not text.strip() or (line == 1 and release == "2023"):
             continue
         fields = text.split(",")
         if len(fields) != 4:
             problem = f"{len(fields)} fields, ratings have 4"
             raise DatasetError(problem, path=path, line=line, remedy=OFFICIAL)
         user, item = (fields[1], fields[0]) if release == "2018" else (fields[0], fields[1])
-        _add(found, user, item, fields[3], path, line)
+        add(found, user, item, fields[3], path, line)
     return found.log()
 
 
@@ -48,11 +49,12 @@ def read_reviews(path: Path, progress: Progress) -> Log:
         user = row.get("reviewerID", row.get("user_id"))
         item = row.get("parent_asin", row.get("asin"))
         time = row.get("unixReviewTime", row.get("timestamp"))
-        _add(found, user, item, time, path, line)
+        add(found, user, item, time, path, line)
     return found.log()
 
 
-def _add(found: Gatherer, user: object, item: object, time: object, path: Path, line: int) -> None:
+def add(found: Gatherer, user: object, item: object, time: object, path: Path, line: int) -> None:
+    """Take an event. Raises DatasetError for ids that are no text and times that are no number."""
     for name, value in (("user", user), ("item", item)):
         if not isinstance(value, str) or not value:
             problem = f"the {name} id is {shown(value)}"

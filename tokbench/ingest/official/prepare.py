@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tokbench.datasets.layout import ITEMS, SEQUENCES
 from tokbench.datasets.text import clean
 from tokbench.errors import ConfigError, DatasetError, listed
 from tokbench.ingest.interactions import Events, Log, Statistics, count
-from tokbench.ingest.official import amazon, mind
+from tokbench.ingest.official import amazon, mind, movielens, steam, tables, yelp
 from tokbench.ingest.official.official import Official, Source, official
 from tokbench.ingest.official.raw_files import at_hand, locate, needed_files
 from tokbench.ingest.official.recipe import DataRecipe, Mask, apply, distance
@@ -29,6 +30,7 @@ from tokbench.ingest.writing import (
 
 RECIPE = "recipe.json"
 DAY = 86_400  # seconds
+BY_DAY = ("mind", "2014", "2018", "steam", "food")
 
 
 def prepare(
@@ -55,7 +57,7 @@ def prepare(
     with written_at_once(out) as folder:
         spool = folder / "spool.jsonl"
         titled = spool_items(read_items(source, paths, progress), log, spool)
-        events = apply(log, recipe, titled)
+        events = apply(between(log, recipe, source.release), recipe, titled)
         if not len(events.user):
             raise DatasetError("the recipe leaves nothing", path=out, remedy="loosen its bounds")
         write_items(folder / ITEMS, spool, log, events)
@@ -64,6 +66,24 @@ def prepare(
         statistics = count(events)
         write_recipe(folder / RECIPE, entry, recipe, statistics, paths, progress)
     return statistics
+
+
+def between(log: Log, recipe: DataRecipe, release: str) -> Log:
+    """The events from the recipe's `since` to its `until`, both days included."""
+    if log.time is None or not (recipe.since or recipe.until):
+        return log
+    unit = 1000 if release in ("2023", "microlens") else 1
+    keep = np.ones(len(log.time), np.bool_)
+    if recipe.since:
+        keep &= log.time >= midnight(recipe.since) * unit
+    if recipe.until:
+        keep &= log.time < (midnight(recipe.until) + DAY) * unit
+    return replace(log, user=log.user[keep], item=log.item[keep], time=log.time[keep])
+
+
+def midnight(day: str) -> int:
+    """Seconds since 1970 at the beginning of a day, UTC."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True)
@@ -122,7 +142,8 @@ def _tried(
         titled = np.array([item in known for item in log.items], np.bool_)
         for recipe in grid:
             if recipe.stream == stream:
-                statistics = count(apply(log, recipe, titled))
+                kept = between(log, recipe, source.release)
+                statistics = count(apply(kept, recipe, titled))
                 yield Candidate(recipe, statistics, distance(statistics, entry.published))
 
 
@@ -138,8 +159,19 @@ def source_of(entry: Official, recipe: DataRecipe) -> Source:
 
 def read_log(source: Source, paths: Sequence[Path], stream: str, progress: Progress) -> Log:
     """The interactions of a source."""
-    if source.release == "mind":
-        return mind.read_log(paths, stream, progress)
+    match source.release:
+        case "mind":
+            return mind.read_log(paths, stream, progress)
+        case "movielens":
+            return movielens.read_log(paths, progress)
+        case "steam":
+            return steam.read_log(paths, progress)
+        case "yelp":
+            return yelp.read_log(paths, progress)
+        case "microlens":
+            return tables.read_microlens_log(paths, progress)
+        case "food":
+            return tables.read_food_log(paths, progress)
     if ".csv" in paths[0].suffixes:
         return amazon.read_ratings(paths[0], source.release, progress)
     return amazon.read_reviews(paths[0], progress)
@@ -149,8 +181,19 @@ def read_items(
     source: Source, paths: Sequence[Path], progress: Progress
 ) -> Iterable[Mapping[str, object]]:
     """The items of a source, each once."""
-    if source.release == "mind":
-        return mind.read_news(paths, progress)
+    match source.release:
+        case "mind":
+            return mind.read_news(paths, progress)
+        case "movielens":
+            return movielens.read_items(paths, progress)
+        case "steam":
+            return steam.read_items(paths, progress)
+        case "yelp":
+            return yelp.read_items(paths, progress)
+        case "microlens":
+            return tables.read_microlens_items(paths, progress)
+        case "food":
+            return tables.read_food_items(paths, progress)
     return amazon.read_items(paths[1], progress)
 
 
@@ -189,9 +232,9 @@ def write_items(path: Path, spool: Path, log: Log, events: Events) -> None:
 
 
 def write_events(path: Path, log: Log, events: Events, release: str) -> None:
-    """sequences.jsonl, with `days` where events have times in seconds, `times` where in ms."""
+    """sequences.jsonl, with `days` for releases that give no finer time, and with `times`."""
     times, called = events.time, "times"
-    if times is not None and release != "2023":
+    if times is not None and release in BY_DAY:
         times, called = times // DAY, "days"
     write_sequences(
         path, events.user, events.item, log.users, log.items, times=times, times_called=called
@@ -215,6 +258,9 @@ def write_recipe(
     ]
     content = {
         "dataset": entry.name,
+        "about": entry.about,
+        "licence": entry.licence,
+        "files": [file.where for file in source_of(entry, recipe).files],
         "recipe": recipe.model_dump(),
         "statistics": asdict(statistics),
         "published": asdict(entry.published),

@@ -47,4 +47,4 @@ def locate(
 
 def needed_files(source: Source) -> str:
     """Which files, from where, to put into the raw folder."""
-    return "put there " + " and ".join(f"{file.name} from {file.urls[0]}" for file in source.files)
+    return "put there " + " and ".join(f"{file.name} from {file.where}" for file in source.files)

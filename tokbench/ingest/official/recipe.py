@@ -19,6 +19,7 @@ from tokbench.ingest.interactions import Events, Log, Statistics, by_user_and_ti
 from tokbench.types import Ints
 
 Mask = NDArray[np.bool_]
+DAY = r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$"
 
 
 class DataRecipe(Config):
@@ -28,6 +29,10 @@ class DataRecipe(Config):
     stream: Literal["history", "history+clicks"] = option(
         "history+clicks", description="MIND only: the History column, or then the clicks too"
     )
+    since: str = option(
+        "", pattern=DAY, description="first day of the interactions, YYYY-MM-DD; empty: all"
+    )
+    until: str = option("", pattern=DAY, description="last day of the interactions")
     text: Literal["any", "required"] = option(
         "required", description="keep items without a title, or remove them from the log first"
     )
