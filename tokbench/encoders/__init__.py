@@ -11,5 +11,6 @@ def register_encoders() -> list[type[Encoder]]:
     from tokbench.encoders.minilm import MiniLm
     from tokbench.encoders.sentence_transformers import SentenceTransformers
     from tokbench.encoders.tfidf import Tfidf
+    from tokbench.encoders.vectors import Vectors
 
-    return [SentenceTransformers, MiniLm, Tfidf]
+    return [SentenceTransformers, MiniLm, Tfidf, Vectors]

@@ -83,6 +83,8 @@ class Data:
         """What a stage of the cell gets for an input that is no stage."""
         if name == "visible_interactions":
             return self.value("training_rows", cell) if cell.tokenizer.uses_interactions else None
+        if name == "encoded":
+            return self.value("item_ids" if reads_ids(cell.encoder) else "texts", cell)
         if name in self.plain.values:
             return self.sources(name, cell).values[name]
         chosen: object = getattr(cell.spec, name)
@@ -92,6 +94,8 @@ class Data:
         """What stands for that value in a key."""
         if name == "visible_interactions":
             return self.digest("training_rows", cell) if cell.tokenizer.uses_interactions else None
+        if name == "encoded":
+            return self.digest("item_ids" if reads_ids(cell.encoder) else "texts", cell)
         if name in self.plain.values:
             return self.sources(name, cell).digests[name]
         chosen: object = getattr(cell.spec, name)
@@ -100,6 +104,11 @@ class Data:
             precise = name != "generator" or cell.spec.precision == "float32"
             return identity if precise else [*identity, cell.spec.precision]
         return chosen
+
+
+def reads_ids(encoder: Encoder) -> bool:
+    """Does the encoder look items up by their ids, which it then gets in the place of texts?"""
+    return bool(getattr(encoder, "uses_ids", False))
 
 
 class DataCache:

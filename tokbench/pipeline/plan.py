@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokbench.pipeline.cell import Cell, DataCache
+from tokbench.pipeline.cell import Cell, DataCache, reads_ids
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.resolve import Request, resolve
 from tokbench.pipeline.schedule import CellProgress
@@ -51,7 +51,7 @@ def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:
                 tuple(stage.name for stage in cell.stages if stage.save),
                 tuple(progress.keys),
                 find_record(context.results, cell.spec) is not None,
-                dataset.texts[0],
+                (dataset.item_ids if reads_ids(cell.encoder) else dataset.texts)[0],
                 len(dataset.item_ids),
                 len(dataset.interactions.items),
             )

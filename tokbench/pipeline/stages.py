@@ -78,10 +78,11 @@ def catalog(dataset: Dataset, embeddings: Floats, train: Sequences | None) -> Ca
     return Catalog(dataset.item_ids, dataset.texts, embeddings, dataset.categories, train)
 
 
-def embed(texts: tuple[str, ...], encoder: Encoder, runtime: Runtime) -> Floats:
-    """Embeddings of the item texts, float32 [N, D], finite."""
-    found = encoder.encode(texts, runtime=runtime)
-    return check_embeddings(found, texts, f"encoder {encoder.name!r}")
+def embed(encoded: tuple[str, ...], encoder: Encoder, runtime: Runtime) -> Floats:
+    """Embeddings of the items, float32 [N, D], finite, from their texts, or from their ids for an
+    encoder that looks them up."""
+    found = encoder.encode(encoded, runtime=runtime)
+    return check_embeddings(found, encoded, f"encoder {encoder.name!r}")
 
 
 def tokenize(seen: Catalog, tokenizer: Tokenizer, seed: int, runtime: Runtime) -> SemanticIds:
@@ -215,12 +216,13 @@ def exhaust(
 class Stage:
     """A step of the pipeline.
 
-    `inputs` name what `run` takes, in its order, a Runtime behind them: other stages, `sources`,
-    fields of the run's spec. An artifact's key is the digest of name, version and the digests of
-    the inputs: raise `version` when the code gives other values (tests/test_versions.py says
-    when). `save` and `load` keep the value in a folder; a stage without them (its `run` takes no
-    Runtime) is made afresh wherever it is needed. `tell(value, *inputs, runtime)` gives figures
-    that are not part of the value, off the clock. `only_for`: generators that have this stage.
+    `inputs` name what `run` takes, in its order, a Runtime behind them: other stages, `sources`
+    (`encoded`: texts, or ids, as the encoder asks), fields of the run's spec. An artifact's key is
+    the digest of name, version and the digests of the inputs: raise `version` when the code gives
+    other values (tests/test_versions.py says when). `save` and `load` keep the value in a folder; a
+    stage without them (its `run` takes no Runtime) is made afresh wherever it is needed.
+    `tell(value, *inputs, runtime)` gives figures that are not part of the value, off the clock.
+    `only_for`: generators that have this stage.
     """
 
     name: str
@@ -236,7 +238,7 @@ class Stage:
 # fmt: off
 STAGES = (
     #     name     version  inputs, in the order in which the function takes them
-    Stage("embed",    1, ("texts", "encoder"),
+    Stage("embed",    1, ("encoded", "encoder"),
           embed, files.write_table, files.read_table),
     Stage("catalog",  1, ("item_ids", "texts", "embed", "categories", "visible_interactions"),
           Catalog),
