@@ -14,6 +14,7 @@ import pytest
 from tokbench.cli import COMMANDS, cli, main
 from tokbench.report.reports import REPORTS
 
+ONLY_RUN = {"yes", "executor", "address", "gpu-share", "slurm"}
 RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol", "precision",
@@ -84,7 +85,7 @@ def test_no_command_grows_a_flag_for_a_hyper_parameter() -> None:
     report = cli.get_command(context, "report")
     assert isinstance(report, click.Group)
     assert {*report.list_commands(context)} == {*REPORT_FLAGS}
-    commands = [(cli.get_command(context, "run"), RUN_FLAGS | {"yes"})]
+    commands = [(cli.get_command(context, "run"), RUN_FLAGS | ONLY_RUN)]
     commands += [(cli.get_command(context, "plan"), RUN_FLAGS | {"format", "json"})]
     commands += [(cli.get_command(context, "tune"), TUNE_FLAGS)]
     commands += [(report.get_command(context, name), REPORT_FLAGS[name]) for name in REPORT_FLAGS]

@@ -45,7 +45,8 @@ def quick_command(dataset: str, options: tuple[str, ...]) -> Any:
         context = run_command.make_context("run", list(words))
     with context:
         wanted = {name: value for name, value in context.params.items()
-                  if name not in ("file", "jobs", "threads", "yes")}  # fmt: skip
+                  if name not in ("file", "jobs", "threads", "yes", "executor", "address",
+                                  "gpu_share", "slurm")}  # fmt: skip
         make_ready(wanted["datasets"], yes=context.params["yes"])
         cells, where, _ = prepared(context.params["file"], wanted)
         say(said(expected_seconds(plan_cells(cells, where))), err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tokbench.cli.screen import say
 if TYPE_CHECKING:
     from tokbench.pipeline.cell import Cell
     from tokbench.pipeline.context import RunContext
+    from tokbench.pipeline.executor import Executor
     from tokbench.registry.registry import Registry
 
 CACHE = click.option(
@@ -46,6 +48,18 @@ WHERE = [
     click.option("--cell-memory", type=click.FloatRange(min=0), default=0.0, metavar="GB",
                  help="Memory a plugin may use for a stage of a cell [default: no limit]."),
 ]  # fmt: skip
+ELSEWHERE = [
+    click.option("--executor", type=click.Choice(["local", "ray", "slurm"]), default="local",
+                 show_default=True, help="Where stages run: in processes here, on a Ray cluster, "
+                 "or as jobs of a SLURM site (docs/cluster.md)."),
+    click.option("--address", default="", metavar="HOST:PORT",
+                 help="A Ray cluster that is there [default: one started on this machine]."),
+    click.option("--gpu-share", type=click.FloatRange(0, 1, min_open=True), default=1.0,
+                 show_default=True, help="Of a card, for each stage that uses it, under ray."),
+    click.option("--slurm", "slurm", multiple=True, metavar="OPTION=VALUE",
+                 help="An option of sbatch: partition, account, qos, mem, time (minutes). "
+                 "Repeatable."),
+]  # fmt: skip
 FILE = click.argument(
     "file", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path)
 )
@@ -53,7 +67,7 @@ FILE = click.argument(
 
 @click.command("run", short_help="Run a grid of cells, one record each.")
 @FILE
-@with_options([*REQUEST, *WHERE])
+@with_options([*REQUEST, *WHERE, *ELSEWHERE])
 @click.option("-y", "--yes", is_flag=True, help="Download and prepare named datasets that are not "
               "there, without asking.")  # fmt: skip
 def run_command(file: Path | None, yes: bool, **options: Any) -> int:
@@ -69,13 +83,16 @@ def run_command(file: Path | None, yes: bool, **options: Any) -> int:
     from tokbench.report.result_set import ResultSet
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
+    named = checked_executor(options)
     make_ready(options["datasets"], yes=yes)
     cells, context, registry = prepared(file, options)
+    executor = make_executor(named, cells, context, registry, jobs=jobs, threads=threads)
     try:
-        with printing(jobs) as callbacks:
+        with printing(jobs if executor is None else max(jobs, 2)) as callbacks:
             records = run_cells(
-                cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads
-            )
+                cells, context, registry, callbacks=callbacks, jobs=jobs, threads=threads,
+                executor=executor,
+            )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted: finished stages are kept, resume with:\n  {context.command}", err=True)
         return 130
@@ -129,6 +146,44 @@ def plan_command(file: Path | None, form: str, **options: Any) -> None:
         from tokbench.cli.quick import expected_seconds, said
 
         console.print(said(expected_seconds(cells)))
+
+
+def checked_executor(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of the executor out of a command's, refusing those of another one."""
+    named = {name: options.pop(name) for name in ("executor", "address", "gpu_share", "slurm")}
+    if named["address"] and named["executor"] != "ray":
+        raise click.UsageError("--address is for --executor ray")
+    if named["slurm"] and named["executor"] != "slurm":
+        raise click.UsageError("--slurm is for --executor slurm")
+    pairs = dict(pair.partition("=")[::2] for pair in named["slurm"])
+    if not all(pairs.values()):
+        raise click.UsageError("--slurm takes OPTION=VALUE, as in partition=gpu")
+    if not pairs.get("time", "1").isdecimal():
+        raise click.UsageError(f"--slurm time={pairs['time']}: write minutes")
+    return named | {"slurm": pairs}
+
+
+def make_executor(
+    named: dict[str, Any], cells: Sequence[Cell], context: RunContext, registry: Registry, *,
+    jobs: int, threads: int,
+) -> Executor | None:  # fmt: skip
+    """The executor that was named; None is this machine's own."""
+    if named["executor"] == "local":
+        return None
+    from tokbench.pipeline.grid import metrics_of
+    from tokbench.pipeline.processes import check_sendable
+
+    check_sendable(cells)
+    if named["executor"] == "ray":
+        from tokbench.pipeline.ray_executor import RayExecutor
+
+        return RayExecutor(context, metrics_of(registry), address=named["address"], jobs=jobs,
+                           threads=threads, gpu_share=named["gpu_share"])  # fmt: skip
+    from tokbench.pipeline.slurm_executor import SlurmExecutor
+
+    return SlurmExecutor(
+        context, metrics_of(registry), jobs=jobs, threads=threads, options=named["slurm"]
+    )
 
 
 def prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], RunContext, Registry]:

@@ -62,7 +62,10 @@ Result = Artifact | Scored | Failed
 class Executor(Protocol):
     """Does tasks somewhere. A new kind (a cluster, a queue) is one class with these three."""
 
-    slots: int  # tasks worth having under way at once
+    @property
+    def slots(self) -> int:
+        """Tasks worth having under way at once; may change from one call to the next."""
+        ...
 
     def submit(self, task: Task) -> Future[Result]:
         """Begin a task. The future raises only what ends the grid: a WorkerError."""

@@ -1,0 +1,1 @@
+"""What growth costs: tasks, catalogues."""
