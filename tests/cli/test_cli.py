@@ -27,7 +27,7 @@ TUNE_FLAGS = {
     "seed", "cache", "device", "threads", "format", "json",
 }  # fmt: skip
 REPORT_FLAGS = {
-    **{name: {"dataset", "format", "json", "limit"} for name in REPORTS},
+    **{name: {"dataset", "format", "json", "limit", "wide"} for name in REPORTS},
     "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory"}
     | {"format", "json", "out"},
     "site": {"dataset", "out", "titles"},

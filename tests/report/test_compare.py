@@ -154,7 +154,7 @@ def test_the_board_shows_the_groups(records: list[Record]) -> None:
     assert "a" in board.rows[0].group
 
 
-def test_the_command_says_one_sentence(
+def test_the_command_says_a_line_each(
     folder: Path, records: list[Record], capsys: pytest.CaptureFixture[str]
 ) -> None:
     del records  # written to the folder
@@ -162,7 +162,9 @@ def test_the_command_says_one_sentence(
              "--results", str(folder / "results")]  # fmt: skip
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert out.count("\n") == 1
+    lines = out.splitlines()
+    assert lines[1].lstrip().startswith("hashed") and lines[2].lstrip().startswith("item-id")
+    assert lines[3].startswith("Difference ")
     assert "8 users" in out
     assert main([*words[:1], "hashd", *words[2:]]) == 1
     assert "did you mean hashed" in capsys.readouterr().err
@@ -181,3 +183,16 @@ def test_of_several_pairs_the_one_with_the_most_runs_in_common_is_taken(tmp_path
     assert "the most runs in common (3)" in str(said)
     other = compare(few, "hashed/none/echo", "hashed:wide", dataset="tiny")
     assert (other.b, other.choice) == ("hashed:wide/none/echo", "")
+
+
+def test_of_several_rows_against_one_the_most_run_is_taken(tmp_path: Path) -> None:
+    """A tokenizer under two policies against a baseline: no need to say which."""
+    made = run_tiny(tmp_path, seeds=(0, 1), collision_policies=("none", "extra-token"))
+    kept = [
+        record for record in made
+        if record.spec.collision_policy == "none" or record.spec.generator_seed == 0
+    ]  # fmt: skip
+    found = compare(kept, "hashed", "bigram", dataset="tiny")
+    assert found.a == "hashed/none/echo"
+    assert "Of 2 rows of hashed on this board hashed/none/echo has the most runs (2)" in str(found)
+    assert compare(kept, "bigram", "hashed", dataset="tiny").b == "hashed/none/echo"

@@ -97,7 +97,10 @@ def _table_command(name: str) -> click.Command:
     @DATASET
     @FORMAT
     @LIMIT
-    def command(source: Path, datasets: tuple[str, ...], form: str, limit: int | None) -> None:
+    @click.option("--wide", is_flag=True, help="On the terminal: every column, however wide.")
+    def command(
+        source: Path, datasets: tuple[str, ...], form: str, limit: int | None, wide: bool
+    ) -> None:
         from tokbench.report.reports import make, nothing
         from tokbench.report.result_set import ResultSet
 
@@ -107,7 +110,7 @@ def _table_command(name: str) -> click.Command:
                 f"`tokbench report {name}` takes a folder of records"
             )
         results = ResultSet.read(source, datasets, skipped)
-        tables = make(name, results, form)
+        tables = make(name, results, "wide" if wide and form == "terminal" else form)
         if not tables:
             say(nothing(name, results), err=True)
         show([table if limit is None else first(table, limit) for table in tables], form)
@@ -137,6 +140,6 @@ def show(tables: Sequence[Table], form: str = "terminal") -> None:
 
     console = screen()
     for table in tables:
-        console.print(writers.terminal(table))
+        console.print(writers.terminal(table, console.width))
         if table.note:
             console.print(table.note, style="dim", markup=False, highlight=False)

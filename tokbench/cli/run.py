@@ -79,7 +79,7 @@ def run_command(file: Path | None, yes: bool, **options: Any) -> int:
     """
     from tokbench.cli.callbacks import printing
     from tokbench.pipeline.grid import run_cells
-    from tokbench.report.board import tables
+    from tokbench.report.board import terminal_tables
     from tokbench.report.result_set import ResultSet
 
     jobs, threads = options.pop("jobs"), options.pop("threads")
@@ -96,7 +96,7 @@ def run_command(file: Path | None, yes: bool, **options: Any) -> int:
     except KeyboardInterrupt:
         say(f"interrupted: finished stages are kept, resume with:\n  {context.command}", err=True)
         return 130
-    show(tables(ResultSet(records)))
+    show(terminal_tables(ResultSet(records)))
     failed = [record for record in records if record.status == "failed"]
     for error, count in Counter(record.error for record in failed).items():
         first = next(record.spec for record in failed if record.error == error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -20,8 +21,10 @@ def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """Standard output, as wide as the terminal or, in a pipe, as wide as our tables need; control
-    characters in what is printed are replaced, those that draw are rich's own."""
+    """Standard output, as wide as the terminal, as COLUMNS says, or in a pipe as our tables need.
+
+    Control characters in what is printed are replaced, those that draw are rich's own.
+    """
     from collections.abc import Iterable
     from typing import Any
 
@@ -34,7 +37,9 @@ def screen(*, stderr: bool = False) -> Console:
                 yield part if part.control else Segment(plain(part.text), part.style)
 
     console = Plain(stderr=stderr)
-    return console if console.is_terminal else Plain(stderr=stderr, width=PIPE_WIDTH)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Plain(stderr=stderr, width=PIPE_WIDTH)
 
 
 def skipped(error: RecordError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tokbench.report import narrow_board
 from tokbench.report.outcomes import BITS, CODE_LEVEL, COLUMNS, FIGURES, HEADLINE
 from tokbench.report.overview import overview
 from tokbench.report.paper_layout import paper_layout
@@ -62,6 +63,11 @@ def tables(results: ResultSet) -> list[Table]:
 def markdown_tables(results: ResultSet) -> list[Table]:
     """The overview, then the boards."""
     return [*overview(results.boards), *tables(results)]
+
+
+def terminal_tables(results: ResultSet) -> list[Table]:
+    """One per board, as narrow as the terminal."""
+    return narrow_board.tables(results)
 
 
 def latex_tables(results: ResultSet) -> list[Table]:

@@ -65,17 +65,27 @@ class Comparison:
         return gain if self.ratio.covers_runs and np.isfinite(gain) else None
 
     def __str__(self) -> str:
-        """Plain sentences: the figures, the verdict, and both in bits per item."""
+        """A line each: the two rows, their difference, the verdict, and both in bits per item."""
         k = self.figure.partition("@")[2]
-        said = (
-            f"{self.board}: {self.a} has {named(self.figure)} {self.means[0]:.4f} and {self.b} "
-            f"{self.means[1]:.4f} over {self.users} users, a difference of {self.difference} "
-            f"with p = {self.difference.p:.4f} ({self.covers}), "
-            f"{self.hits[0]:.1f} against {self.hits[1]:.1f} hits at {k or 10}, "
-            f"{self.better[0]} users better with the first and {self.better[1]} with the second "
-            f"(seeds averaged: {self.seeds[0]} and {self.seeds[1]}). {self.verdict}"
+        width = max(len(self.a), len(self.b))
+        sides = [
+            f"  {name:{width}}  {named(self.figure)} {mean:.4f}, {hits:.1f} hits at {k or 10}, "
+            f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
+            for name, mean, hits, seeds in zip(
+                (self.a, self.b), self.means, self.hits, self.seeds, strict=True
+            )
+        ]
+        lines = [
+            f"{self.board}, {self.users} users",
+            *sides,
+            f"Difference {self.difference} with p = {self.difference.p:.4f} ({self.covers}).",
+            f"{self.better[0]} users are better off with the first, {self.better[1]} with the "
+            "second.",
+            self.verdict,
+        ]
+        return "\n".join(
+            [*lines, *filter(None, (self.bits.in_bits if self.bits else "", self.choice))]
         )
-        return " ".join(filter(None, (said, self.bits.in_bits if self.bits else "", self.choice)))
 
     @property
     def in_bits(self) -> str:
@@ -133,7 +143,8 @@ def compare(
 
     A row is named by its tokenizer, or by tokenizer/policy/generator; a baseline by its generator.
     Of several pairs of rows of these names under one policy and generator, that with the most runs
-    in common is taken, and `choice` says so.
+    in common is taken, and of several rows to compare with one, that with the most runs; `choice`
+    says so.
     `board` is a part of a board's title, needed where several boards have both rows. Raises
     RecordError for a dataset, board or row that is not there, or for a name that fits several.
     """
@@ -223,7 +234,7 @@ def _pair(a: str, b: str, board: Board) -> tuple[Row, Row, str]:
     alike = [(x, y) for x in matches(a, board) for y in matches(b, board)
              if x is not y and x.method[1:] == y.method[1:]]  # fmt: skip
     if not alike:
-        return _only(a, board), _only(b, board), ""
+        return _most_run(a, b, board)
     first, second = max(alike, key=lambda pair: (_common_runs(*pair), pair[0].seeds))
     runs = _common_runs(first, second)
     said = (
@@ -239,12 +250,23 @@ def _common_runs(a: Row, b: Row) -> int:
     return len({run.spec.seed_pair for run in a.runs} & {run.spec.seed_pair for run in b.runs})
 
 
-def _only(name: str, board: Board) -> Row:
-    found = matches(name, board)
-    if len(found) > 1:
-        choices = listed(sorted(row.name for row in found))
-        raise RecordError(f"{name!r} names {len(found)} rows; say which: {choices}")
-    return found[0]
+def _most_run(a: str, b: str, board: Board) -> tuple[Row, Row, str]:
+    """Rows under different policies or generators, such as a tokenizer and a baseline: of several
+    of a name, the one with the most runs, the best of them. Raises RecordError where both names fit
+    several rows, or one fits several baselines."""
+    found = [matches(name, board) for name in (a, b)]
+    for name, rows in zip((a, b), found, strict=True):
+        if min(map(len, found)) > 1 or (len(rows) > 1 and rows[0].is_baseline):
+            choices = listed(sorted(row.name for row in rows))
+            raise RecordError(f"{name!r} names {len(rows)} rows; say which: {choices}")
+    first, second = (max(rows, key=lambda row: (row.seeds, row.values[HEADLINE])) for rows in found)
+    said = [
+        f"Of {len(rows)} rows of {name} on this board {row.name} has the most runs ({row.seeds}); "
+        "name another as tokenizer/policy/generator."
+        for name, rows, row in zip((a, b), found, (first, second), strict=True)
+        if len(rows) > 1
+    ]
+    return first, second, " ".join(said)
 
 
 def _unknown(name: str, known: Sequence[str], dataset: str) -> str:

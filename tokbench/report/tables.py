@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,6 +49,7 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
     note: str = ""
     grouped: bool = False
+    always: int = 0  # columns that a narrow terminal shows too; 0: all, folded
 
     def texts(self) -> list[list[str]]:
         """Every row as people read it."""
@@ -232,12 +233,17 @@ def _sort_key(entry: Entry) -> str:
     return f' data-sort="{value}"' if isinstance(value, float) else ""
 
 
-def terminal(table: Table) -> RichTable:
-    """For the terminal: numbers whole, words folded, a line between groups of rows."""
+def terminal(table: Table, width: int = 0) -> RichTable:
+    """For the terminal: numbers whole, words folded, a line between groups of rows; of a table
+    that says which columns to show `always`, as many as `width` characters hold."""
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    made = RichTable(title=Text(table.title), title_justify="left", title_style="bold")
+    if table.always and width:
+        table = fitted(table, width)
+    made = RichTable(title=Text(table.title), title_justify="left", title_style="bold",
+                     box=box.SIMPLE_HEAD if table.always else box.HEAVY_HEAD)  # fmt: skip
     texts = table.texts()
     for n, column in enumerate(table.columns):
         number = column.kind not in ("text", "curve")
@@ -251,6 +257,21 @@ def terminal(table: Table) -> RichTable:
         ends = n + 1 < len(texts) and table.starts_group(n + 1)
         made.add_row(*map(Text, row), end_section=ends)
     return made
+
+
+def fitted(table: Table, width: int) -> Table:
+    """The table with the first columns that fit: each takes its longest text and two spaces, as
+    box.SIMPLE_HEAD draws it, and the frame two more."""
+    texts = [[column.head for column in table.columns], *table.texts()]
+    room, kept = width - 2, 0
+    for n in range(len(table.columns)):
+        room -= max(len(row[n]) for row in texts) + 2
+        if room < 0 and n >= table.always:
+            break
+        kept = n + 1
+    return replace(
+        table, columns=table.columns[:kept], rows=tuple(row[:kept] for row in table.rows)
+    )
 
 
 FORMS: dict[str, Callable[[Sequence[Table]], str]] = {
