@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -193,7 +193,9 @@ def test_policies_are_described_and_unknown_ones_refused() -> None:
     for policy, description in POLICIES.items():
         assert description
         assert len(address(ids, x, policy)) == 5
-    with pytest.raises(ConfigError, match=r"'zcr'.*nearest-free, extra-token, sinkhorn, none"):
+    with pytest.raises(
+        ConfigError, match=r"'zcr'.*nearest-free, reassign-last, extra-token, sinkhorn, none"
+    ):
         address(ids, x, "zcr")
 
 
@@ -314,3 +316,43 @@ def test_nearest_free_is_greedy_and_not_the_least_sum() -> None:
     rows, columns = linear_sum_assignment(costs)
     greedy = sum(error(x, n, addressed[n], books) for n in movers)
     assert greedy > costs[rows, columns].sum() * 1.01
+
+
+def test_reassignment_is_the_cheapest_of_all_permutations_of_a_prefix() -> None:
+    """Against every way to give a prefix's items distinct last codes; prefixes stay, and those
+    without a collision keep their codes."""
+    assert sum(checked_prefixes(seed) for seed in range(12)) >= 12
+
+
+def checked_prefixes(seed: int) -> int:
+    ids, x = random_case(seed, 9, (4, 5))
+    moved = address(ids, x, "reassign-last")
+    books = means_by_hand(ids, x)
+    before, after = tuples(ids), tuples(moved)
+    assert len(set(after)) == len(after)
+    checked = 0
+    for first in {codes[0] for codes in before}:
+        items = [n for n in range(len(ids)) if before[n][0] == first]
+        if len(items) > 5:
+            continue  # more items than codes: the next test
+        assert {after[n][0] for n in items} == {first}
+        if len({before[n] for n in items}) == len(items):
+            assert [after[n] for n in items] == [before[n] for n in items]
+            continue
+        checked += 1
+
+        def total(last: Tuple, items: list[int] = items, first: int = first) -> float:
+            return sum(error(x, n, (first, c), books) for n, c in zip(items, last, strict=True))
+
+        least = min(total(last) for last in permutations(range(5), len(items)))
+        assert total(tuple(after[n][1] for n in items)) == pytest.approx(least)
+    return checked
+
+
+def test_reassignment_of_a_full_prefix_moves_the_rest_elsewhere() -> None:
+    ids, x = ids_of([[0, 0]] * 5 + [[1, 2]], (3, 3)), np.eye(6, dtype=np.float32)
+    moved = address(ids, x, "reassign-last")
+    assert len(set(tuples(moved))) == 6
+    assert sum(codes[0] == 0 for codes in tuples(moved)) == 3
+    with pytest.raises(ConfigError, match="name 4 items at most"):
+        address(ids_of([[0, 0]] * 6, (2, 2)), x, "reassign-last")

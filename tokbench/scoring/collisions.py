@@ -10,7 +10,7 @@ means of the embeddings' residuals, level by level (`fit_codebooks`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from types import MappingProxyType
 
@@ -25,6 +25,9 @@ POLICIES: Mapping[str, str] = MappingProxyType(
     {
         "nearest-free": "a unique tuple for every item: the colliding ones move one after the "
         "other, the best-fitting first, to the free tuple nearest to them",
+        "reassign-last": "last codes within a prefix that has a collision given out anew, each to "
+        "one item, at the least total error (zero-collision reassignment); of more items than "
+        "codes the rest move as under nearest-free",
         "extra-token": "one more level that numbers the items of a tuple (TIGER)",
         "sinkhorn": "last codes of colliding items spread by optimal transport (LC-Rec); "
         "what cannot be told apart stays merged",
@@ -59,8 +62,7 @@ def address(ids: SemanticIds, embeddings: Floats, policy: str = DEFAULT_POLICY) 
         return number_within_groups(ids)
     if policy == "none" or len(ids.groups()[2]) == len(ids):
         return ids
-    move = move_to_nearest_free if policy == "nearest-free" else spread_by_sinkhorn
-    return move(ids, embeddings)
+    return MOVES[policy](ids, embeddings)
 
 
 def number_within_groups(ids: SemanticIds) -> SemanticIds:
@@ -214,6 +216,33 @@ def _grouped(labels: Ints) -> Iterator[tuple[int, Ints]]:
         yield int(label), order[start:end]
 
 
+def reassign_last(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
+    """A unique tuple per item, prefixes kept: the zero-collision reassignment of the last level
+    (arXiv 2605.25330).
+
+    Within a prefix (the first M - 1 codes) with a collision, all items are matched to distinct last
+    codes so that sum ||residual - code||^2 is least (an assignment problem). Of more items than
+    codes the cheapest to place are matched, and the rest moves as under `nearest-free`. Raises
+    ConfigError as that does.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    codebooks = fit_codebooks(ids, embeddings)
+    codes = ids.codes.copy()
+    _, prefix = np.unique(codes[:, :-1], axis=0, return_inverse=True)
+    for _, items in _grouped(prefix.reshape(-1)):
+        if len(np.unique(codes[items, -1])) == len(items):
+            continue
+        before = codes[items].astype(np.int64)
+        left = residuals(embeddings[items], before, codebooks, ids.levels - 1)
+        rows, chosen = linear_sum_assignment(_distances(left, codebooks[-1]))
+        codes[items[rows], -1] = chosen
+    moved = SemanticIds(codes, ids.level_sizes)
+    return (
+        moved if len(moved.groups()[2]) == len(moved) else move_to_nearest_free(moved, embeddings)
+    )
+
+
 def spread_by_sinkhorn(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
     """New last codes for colliding items, group by group, by optimal transport (LC-Rec).
 
@@ -285,3 +314,12 @@ def balanced_codes(distances: Reals) -> Ints:
         plan /= plan.sum(axis=1, keepdims=True) * k
     best = plan >= plan.max(axis=2, keepdims=True) * (1 - 1e-6)
     return np.asarray(np.where(best, distances, np.inf).argmin(axis=2))
+
+
+MOVES: Mapping[str, Callable[[SemanticIds, Floats], SemanticIds]] = MappingProxyType(
+    {
+        "nearest-free": move_to_nearest_free,
+        "reassign-last": reassign_last,
+        "sinkhorn": spread_by_sinkhorn,
+    }
+)
