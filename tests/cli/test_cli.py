@@ -19,7 +19,7 @@ RUN_FLAGS = {
     "dataset", "tokenizer", "generator", "encoder", "seed", "seeds", "tokenizer-seed",
     "generator-seed", "profile", "protocol", "precision",
     "collision-policy", "beam-width", "baselines", "set", "plugin", "results", "cache", "device",
-    "threads", "jobs", "codes", "tuned", "cell-seconds", "cell-memory",
+    "threads", "jobs", "codes", "tuned", "cell-seconds", "cell-memory", "store",
 }  # fmt: skip
 TUNE_FLAGS = {
     "dataset", "tokenizer", "codes", "generator", "encoder", "profile", "protocol",
@@ -28,7 +28,8 @@ TUNE_FLAGS = {
 }  # fmt: skip
 REPORT_FLAGS = {
     **{name: {"dataset", "format", "json", "limit", "wide"} for name in REPORTS},
-    "grid": RUN_FLAGS - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory"}
+    "grid": RUN_FLAGS
+    - {"cache", "device", "jobs", "threads", "cell-seconds", "cell-memory", "store"}
     | {"format", "json", "out"},
     "site": {"dataset", "out", "titles"},
 }

@@ -38,6 +38,9 @@ WHERE = [
     click.option("--results", type=click.Path(file_okay=False, path_type=Path),
                  default=Path("results"), show_default=True, help="Where records are written."),
     CACHE,
+    click.option("--store", "shared", default="", envvar="TOKBENCH_STORE", metavar="ADDRESS",
+                 help="A store that other machines use too, s3://bucket/prefix or any address of "
+                 "fsspec; the cache is then its local copy, and completed runs are taken from it."),
     DEVICE,
     THREADS,
     click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True,
@@ -198,6 +201,7 @@ def prepared(file: Path | None, options: dict[str, Any]) -> tuple[list[Cell], Ru
     context = RunContext(
         results=options.pop("results"),
         cache=options.pop("cache") or default_cache(),
+        shared=options.pop("shared"),
         device=find_device(options.pop("device")),
         progress=progress(),
         limits=Limits(options.pop("cell_seconds"), options.pop("cell_memory") * 1000),

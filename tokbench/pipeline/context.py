@@ -30,6 +30,7 @@ class RunContext:
     progress: Progress = field(default_factory=Quiet)
     command: str = ""
     limits: Limits = field(default_factory=Limits)  # of third-party code at one stage
+    shared: str = ""  # the fsspec address of a store that other machines use too
 
     @property
     def store(self) -> Path:

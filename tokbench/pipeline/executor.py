@@ -21,8 +21,9 @@ from tokbench.pipeline.added_metrics import guarded
 from tokbench.pipeline.cell import Cell, DataCache
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.outcome import Made, make_outcome
+from tokbench.pipeline.shared_store import open_store
 from tokbench.pipeline.stages import CHAIN, STAGE
-from tokbench.pipeline.store import Artifact, Store
+from tokbench.pipeline.store import Artifact
 from tokbench.registry.isolated.client import use_limits
 from tokbench.schema.record import Outcome
 from tokbench.types import digest
@@ -111,7 +112,7 @@ class Worker:
     ) -> None:
         self._context, self._metrics = context, metrics
         use_limits(context.limits)
-        self._store = Store(context.store)
+        self._store = open_store(context)
         self._data = data or DataCache(context.runtime())
         self._loaded: dict[tuple[str, str], tuple[Artifact, Any]] = {}  # of the last cell
 

@@ -15,7 +15,7 @@ from tokbench.pipeline.environment import describe, threads_of
 from tokbench.pipeline.executor import Executor, Failed, LocalExecutor, Scored, Worker
 from tokbench.pipeline.resolve import Protocol, Request, make_request, resolve
 from tokbench.pipeline.schedule import Schedule
-from tokbench.pipeline.store import Store
+from tokbench.pipeline.shared_store import SharedStore, open_store
 from tokbench.registry.isolated.client import use_limits
 from tokbench.registry.isolated.isolated import isolated_registry, settle_anywhere
 from tokbench.registry.registry import Registry
@@ -72,9 +72,11 @@ def run_cells(
     use_limits(context.limits)
     data = DataCache(context.runtime())
     cells = data.served(cells)  # a fault in a file shows before anything runs
-    records: dict[str, Record] = {}
+    store, records = open_store(context), dict[str, Record]()
     for cell in cells:
         record = find_record(context.results, cell.spec)
+        if record is None and isinstance(store, SharedStore):
+            record = store.fetch_record(cell.spec.run_id, context.results)
         if record is not None:
             records[record.run_id] = record
             callbacks.cell_done(record, None)
@@ -86,18 +88,19 @@ def run_cells(
 
     def finish(cell: Cell, costs: dict[str, Cost], result: Scored | Failed) -> None:
         record = records[cell.spec.run_id] = make_record(cell, context, costs, result)
-        callbacks.cell_done(record, write_record(record, context.results))
+        path = write_record(record, context.results)
+        if isinstance(store, SharedStore):
+            store.share(record)
+        callbacks.cell_done(record, path)
         for reason in result.left_out if isinstance(result, Scored) else ():
             callbacks.noted(cell.spec, f"left out: {reason}")
 
     executor = executor or _executor(missing, context, registry, data, jobs=jobs, threads=threads)
     try:
         check_writable(context.results)
-        Store(context.store).sweep()
+        store.sweep()
         with threads_of(threads):  # of this process, where it does the tasks itself
-            schedule = Schedule(
-                missing, data, Store(context.store), executor, started, finish, callbacks
-            )
+            schedule = Schedule(missing, data, store, executor, started, finish, callbacks)
             schedule.run()
     finally:
         executor.close()

@@ -20,8 +20,8 @@ from tokbench.ids.formats import write_table
 from tokbench.pipeline.again import cell_of
 from tokbench.pipeline.cell import DataCache
 from tokbench.pipeline.context import RunContext
+from tokbench.pipeline.shared_store import open_store
 from tokbench.pipeline.stages import STAGE, key_of
-from tokbench.pipeline.store import Store
 from tokbench.registry.registry import Registry
 from tokbench.schema.record import Record, read_record
 from tokbench.scoring.collisions import fit_codebooks
@@ -140,7 +140,7 @@ def stored_embeddings(record: Record, registry: Registry, context: RunContext) -
         return None  # the dataset, or the encoder, is elsewhere or another now
     stage, data = STAGE["embed"], DataCache(context.runtime()).of(cell)
     key = key_of(stage, {name: data.digest(name, cell) for name in stage.inputs})
-    artifact = Store(context.store).find(stage.name, key)
+    artifact = open_store(context).find(stage.name, key)
     if artifact is None or stage.load is None:
         return None
     found: Floats = stage.load(artifact.folder)

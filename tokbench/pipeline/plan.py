@@ -9,7 +9,7 @@ from tokbench.pipeline.cell import Cell, DataCache, reads_ids
 from tokbench.pipeline.context import RunContext
 from tokbench.pipeline.resolve import Request, resolve
 from tokbench.pipeline.schedule import CellProgress
-from tokbench.pipeline.store import Store
+from tokbench.pipeline.shared_store import open_store
 from tokbench.registry.isolated.isolated import isolated_registry
 from tokbench.registry.registry import Registry
 from tokbench.schema.record import find_record
@@ -61,7 +61,7 @@ def plan_cells(cells: Sequence[Cell], context: RunContext) -> list[PlannedCell]:
 
 def find_stages(cell: Cell, context: RunContext, data: DataCache) -> CellProgress:
     """How far the store's artifacts bring a cell."""
-    progress, store = CellProgress(cell, data.of(cell)), Store(context.store)
+    progress, store = CellProgress(cell, data.of(cell)), open_store(context)
     for stage, key in progress.ready():
         artifact = store.find(stage.name, key)
         if artifact is not None:

@@ -63,7 +63,7 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             intact = (manifest["stage"], manifest["key"]) == (stage, key) and all(
-                _sha256(folder / name) == expected for name, expected in manifest["files"].items()
+                sha256(folder / name) == expected for name, expected in manifest["files"].items()
             )
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8")) if intact else {}
             return Artifact(folder, facts, built=False) if intact else None
@@ -134,7 +134,7 @@ class Store:
         try:
             facts = build(partial)
             (partial / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
-            files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+            files = {path.name: sha256(path) for path in sorted(partial.iterdir())}
             text = json.dumps({"stage": stage, "key": key, "files": files}, indent=1)
             with (partial / MANIFEST).open("w", encoding="utf-8") as stream:
                 stream.write(text)
@@ -163,6 +163,7 @@ def _newest(path: Path) -> float:
     return max(times)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's content, 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
