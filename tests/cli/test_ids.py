@@ -201,3 +201,28 @@ def test_help_of_ids_imports_nothing_heavy(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_frozen_table_is_extended_and_its_churn_is_none(
+    tmp_path: Path, ran: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two items of twelve are taken out of the table; they come back with codes of their own."""
+    assert main(export_words(tmp_path, ran.run_id, "json", "whole.json")) == 0
+    codes = json.loads((tmp_path / "whole.json").read_text())
+    frozen = {item: row for item, row in codes.items() if item not in ("i3", "i7")}
+    (tmp_path / "frozen.json").write_text(json.dumps(frozen | {"gone": [1, 2, 3]}))
+    words = ["ids", "extend", str(tmp_path / "frozen.json"), "--dataset", str(tmp_path / "shop"),
+             "--encoder", "tfidf", "--level-sizes", "64,64,64",
+             "--out", str(tmp_path / "new.json")]  # fmt: skip
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "10 items as they were, 2 added, 1 left out" in capsys.readouterr().out
+    found = json.loads((tmp_path / "new.json").read_text())
+    assert found.keys() == codes.keys()
+    assert all(found[item] == row for item, row in frozen.items())
+    assert len({tuple(row) for row in found.values()}) == 12
+    files = [str(tmp_path / name) for name in ("frozen.json", "new.json")]
+    assert main(["ids", "churn", *files, "--format", "csv"]) == 0
+    out = capsys.readouterr().out
+    assert ",tuple kept,1.0," in out and ",items added,2," in out and ",items dropped,1," in out
+    assert main([*words, "--set", "tokenizer.levels=3"]) == 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tokbench.cli.report import FORMAT, show
 from tokbench.cli.screen import say
 from tokbench.cli.show import PLUGIN
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("lc-rec", "json", "csv", "parquet", "npy")
 
 
-@click.group("ids", short_help="Export, share or audit semantic IDs.")
+@click.group("ids", short_help="Export, share, extend or audit semantic IDs.")
 def ids_command() -> None:
     """Semantic IDs in and out.
 
@@ -162,6 +163,89 @@ def pull_command(repository: str, out: Path, revision: str | None) -> None:
         f"tokbench run --codes {out / TABLE} --dataset {record.spec.dataset.label} "
         f"--set table.level_sizes=[{sizes}]"
     )
+
+
+@ids_command.command("extend", short_help="Give codes to items that a table lacks.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-d", "--dataset", "name", required=True,
+              help="The dataset as it is now, old and new items.")  # fmt: skip
+@click.option("-e", "--encoder", "encoder_name", required=True,
+              help="The encoder that the table was made from.")  # fmt: skip
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="The file to write.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(FORMATS), default="json", show_default=True,
+              help="How to write it.")  # fmt: skip
+@click.option("--table-format", type=click.Choice(["auto", *FORMATS]), default="auto",
+              show_default=True, help="How FILE is laid out.")  # fmt: skip
+@click.option("--level-sizes", default="", metavar="K,K,...",
+              help="Codes at each level [default: the file's, or largest code + 1].")  # fmt: skip
+@click.option("--collision-policy", type=click.Choice(["nearest-free", "none"]),
+              default="nearest-free", show_default=True,
+              help="Of a new item whose tuple is taken: move to a free one, or stay.")  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="SCOPE.OPTION=VALUE",
+              help="Override an option of the dataset or the encoder. Repeatable.")  # fmt: skip
+@PLUGIN
+def extend_command(
+    file: Path, name: str, encoder_name: str, out: Path, form: str, table_format: FormatName,
+    level_sizes: str, collision_policy: str, overrides: tuple[str, ...], plugins: tuple[Path, ...],
+) -> None:  # fmt: skip
+    """Add the items that DATASET has and the table in FILE lacks; the others keep their codes.
+
+    A new item gets, level by level, the code whose items are nearest in what the levels before
+    leave of their embeddings. Items of the table that the dataset lacks are left out.
+    """
+    from tokbench.api import Encoder, Runtime
+    from tokbench.cli.progress import progress
+    from tokbench.errors import DatasetError
+    from tokbench.ids.code_table import CodeTable
+    from tokbench.ids.formats import read_table, write_table
+    from tokbench.pipeline import stages
+    from tokbench.pipeline.cell import reads_ids
+    from tokbench.pipeline.resolve import find_component, find_dataset
+    from tokbench.registry.isolated.isolated import isolated_registry
+    from tokbench.scoring.extending import extend
+    from tokbench.types import SemanticIds
+
+    registry = isolated_registry(plugins)
+    table = read_table(file, table_format, level_sizes=_sizes(level_sizes))
+    of = {scope: tuple(one for one in overrides if one.startswith(f"{scope}."))
+          for scope in ("dataset", "encoder")}  # fmt: skip
+    if len(of["dataset"]) + len(of["encoder"]) < len(overrides):
+        raise click.BadParameter("write dataset.OPTION=VALUE or encoder.OPTION=VALUE",
+                                 param_hint="--set")  # fmt: skip
+    dataset = find_dataset(name, registry, of["dataset"]).load(runtime=Runtime())
+    encoder = find_component("encoder", encoder_name, registry, overrides=of["encoder"])
+    assert isinstance(encoder, Encoder)
+    rows = table.rows_of(dataset.item_ids)
+    known, new = (rows >= 0).nonzero()[0], (rows < 0).nonzero()[0]
+    if not len(known):
+        raise DatasetError(f"none of its items is in dataset {name!r}", path=file)
+    runtime = Runtime(progress=progress())
+    encoded = dataset.item_ids if reads_ids(encoder) else dataset.texts
+    embeddings = stages.embed(encoded, encoder, runtime)
+    kept = SemanticIds(table.ids.codes[rows[known]], table.ids.level_sizes)
+    made = extend(kept, embeddings[known], embeddings[new], policy=collision_policy)
+    item_ids = tuple(dataset.item_ids[n] for n in (*known, *new))
+    files = write_table(CodeTable(item_ids, made), out, form)
+    say(f"{len(known)} items as they were, {len(new)} added, {len(table) - len(known)} left out: "
+        f"{', '.join(map(str, files))}")  # fmt: skip
+
+
+@ids_command.command("churn", short_help="Say what changed between two tables.")
+@click.argument("old", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("new", type=click.Path(dir_okay=False, path_type=Path))
+@FORMAT
+def churn_command(old: Path, new: Path, form: str) -> None:
+    """Compare the table in OLD with its refresh in NEW, item by item.
+
+    A model that was trained on the old codes has to learn every item anew whose tuple changed;
+    prefixes that stay keep part of what it knows. Codes are compared as they are, and after the
+    best renaming of each level, which a retrained model could undo.
+    """
+    from tokbench.ids.formats import read_table
+    from tokbench.report.churn import churn
+
+    show([churn(read_table(old), read_table(new))], form)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

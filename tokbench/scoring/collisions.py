@@ -132,8 +132,8 @@ def move_to_nearest_free(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
     codebooks = fit_codebooks(ids, embeddings)
     codes = ids.codes.astype(np.int64)
     waiting = _movers(ids, embeddings, codebooks)
-    for depth in range(_first_depth(ids.level_sizes), ids.levels + 1):
-        waiting = _move_within_prefixes(codes, waiting, embeddings, codebooks, depth)
+    for depth in range(first_depth(ids.level_sizes), ids.levels + 1):
+        waiting = move_within_prefixes(codes, waiting, embeddings, codebooks, depth)
     return SemanticIds(codes.astype(np.int32), ids.level_sizes)
 
 
@@ -152,13 +152,13 @@ def _movers(ids: SemanticIds, embeddings: Floats, codebooks: list[Reals]) -> Int
     return crowded[np.delete(best_first, stays)]
 
 
-def _first_depth(level_sizes: tuple[int, ...]) -> int:
+def first_depth(level_sizes: tuple[int, ...]) -> int:
     """How many of the last levels are searched together at first."""
     tail = level_sizes[-TAIL_LEVELS:]
     return len(tail) if math.prod(tail) <= WIDEST_TAIL else 1
 
 
-def _move_within_prefixes(
+def move_within_prefixes(
     codes: Ints, waiting: Ints, embeddings: Floats, codebooks: list[Reals], depth: int
 ) -> Ints:
     """Give `waiting` items the best free codes of their last `depth` levels, writing to `codes`.
@@ -235,7 +235,7 @@ def reassign_last(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
             continue
         before = codes[items].astype(np.int64)
         left = residuals(embeddings[items], before, codebooks, ids.levels - 1)
-        rows, chosen = linear_sum_assignment(_distances(left, codebooks[-1]))
+        rows, chosen = linear_sum_assignment(squares(left, codebooks[-1]))
         codes[items[rows], -1] = chosen
     moved = SemanticIds(codes, ids.level_sizes)
     return (
@@ -264,7 +264,7 @@ def spread_by_sinkhorn(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
         by_group = by_group[sizes[member[by_group]] > 1]
         for size, rows in _grouped(sizes[member[by_group]]):
             items = by_group[rows].reshape(-1, size)  # each row is one group
-            codes[items, -1] = balanced_codes(_distances(left[items], codebooks[-1]))
+            codes[items, -1] = balanced_codes(squares(left[items], codebooks[-1]))
         if np.array_equal(codes, ids.codes):
             break
         ids = SemanticIds(codes, ids.level_sizes)
@@ -290,7 +290,7 @@ def _part_on_unused(codes: Codes, left: Reals, book: Reals, unused: Ints) -> Non
                 codes[items[member.reshape(-1) == number], -1] = target
 
 
-def _distances(left: Reals, book: Reals) -> Reals:
+def squares(left: Reals, book: Reals) -> Reals:
     """Squared distances [..., K] between residuals [..., D] and a codebook [K, D]."""
     squares = np.square(left).sum(axis=-1)[..., None] + np.square(book).sum(axis=1)
     return np.asarray(squares - 2 * left @ book.T)
