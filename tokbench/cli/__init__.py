@@ -21,6 +21,8 @@ COMMANDS = {  # in the order a newcomer needs them; each module imports the rest
     "compare": "tokbench.cli.compare",
     "power": "tokbench.cli.power",
     "verify": "tokbench.cli.verify",
+    "submit": "tokbench.cli.submit",
+    "pull": "tokbench.cli.submit",
     "track": "tokbench.cli.track",
     "schema": "tokbench.cli.schema",
     "list": "tokbench.cli.show",
