@@ -196,3 +196,8 @@ def test_of_several_rows_against_one_the_most_run_is_taken(tmp_path: Path) -> No
     assert found.a == "hashed/none/echo"
     assert "Of 2 rows of hashed on this board hashed/none/echo has the most runs (2)" in str(found)
     assert compare(kept, "bigram", "hashed", dataset="tiny").b == "hashed/none/echo"
+
+
+def test_a_row_goes_by_the_name_that_a_terminal_shows(records: list[Record]) -> None:
+    found = compare(records, "hashed:wide · echo", "hashed · echo", dataset="tiny")
+    assert (found.a, found.b) == ("hashed:wide/none/echo", "hashed/none/echo")

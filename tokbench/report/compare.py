@@ -10,6 +10,7 @@ import numpy as np
 
 from tokbench.errors import RecordError, listed
 from tokbench.report.difference import Difference
+from tokbench.report.narrow_board import short
 from tokbench.report.outcomes import BITS, HEADLINE, family_of, named
 from tokbench.report.result_set import Board, ResultSet
 from tokbench.report.rows import Row
@@ -225,8 +226,12 @@ def matches(name: str, board: Board) -> list[Row]:
 
 
 def _names(row: Row) -> set[str]:
-    """Tokenizer and whole name; a baseline goes by its generator's name too."""
-    return {row.tokenizer, row.name} | ({row.generator} if row.is_baseline else set())
+    """Tokenizer and whole name, as a terminal's board has them too; a baseline goes by its
+    generator's name."""
+    both = f"{short(row.tokenizer)} · {short(row.generator)}"
+    return {row.tokenizer, row.name, short(row.tokenizer), both} | (
+        {row.generator} if row.is_baseline else set()
+    )
 
 
 def _pair(a: str, b: str, board: Board) -> tuple[Row, Row, str]:
