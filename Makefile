@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PLUGINS := $(VENV)/.plugins
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
-.PHONY: help setup plugins demo test test-suite test-plugins torture lint board check dist format clean
+.PHONY: help setup plugins demo test test-suite test-plugins torture lint board docs check dist format clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -53,6 +53,9 @@ board: setup  ## rewrite results/BOARD.md, the pages made from records, and thei
 	$(BIN)/tokbench schema > docs/record.schema.json
 	$(BIN)/python docs/readme_board.py
 	$(BIN)/python docs/analysis_page.py
+
+docs: setup  ## the documentation as a site, in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 check: lint test  ## everything that must pass before a push, the quick part first
 
