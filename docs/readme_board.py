@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tokbench.report.narrow_board import ranges, short
+
 ROOT = Path(__file__).parent.parent
 START, END = "<!-- board -->", "<!-- /board -->"
 BOARD = "### office-5core · leave-one-out · profile quick"  # the fullest one
@@ -48,8 +50,8 @@ def shown(board: str) -> str:
     for row in ten_rows(board_rows(board)):
         ids = row["tokenizer"] == "item-id"
         method = row["generator"] if ids else row["tokenizer"]
-        cells = [method, "" if ids else row["generator"], row["R@10"], row["R@10, 95 %"],
-                 row["N@10"], row["seeds"], row["group"]]  # fmt: skip
+        cells = [short(method), "" if ids else row["generator"], row["R@10"], row["R@10, 95 %"],
+                 row["N@10"], row["seeds"], ranges(row["group"])]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", RULE])
 
