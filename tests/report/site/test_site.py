@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tokbench.api import Tokenizer, option
 from tokbench.report import slices
 from tokbench.report.outcomes import FIGURES, HEADLINE
 from tokbench.report.result_set import ResultSet
+from tokbench.report.site.boards import board_views
 from tokbench.report.site.options import Described
 from tokbench.report.site.site import Extras, write_site
 from tokbench.schema.record import Record
@@ -145,6 +147,39 @@ def test_the_index_has_the_figures_of_the_boards(
             assert line[column["Code-level R@10"]] == f"{row.values[HEADLINE + '/code-level']:.4f}"
             assert line[column["Duplicates"]] == f"{100 * row.duplicate_rate:.1f} %"
             assert line[column["Runs"]].split() == [run.spec.seeds for run in row.runs]
+
+
+def test_the_first_page_begins_with_a_verdict_for_each_board(
+    site: Path, records: list[Record]
+) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    table = text.split('<table class="verdicts">')[1].split("</table>")[0]
+    assert text.index('class="verdicts"') < text.index('<dl class="rules">')
+    for board in ResultSet(records).boards:
+        best = next(row for row in board.rows if not row.is_baseline)
+        assert f"{best.values['recall@10']:.4f}" in table
+        newest = max(record.provenance.created for record in board.records)
+        assert newest[:10] in table
+
+
+@pytest.mark.parametrize(
+    ("remark", "groups", "said"),
+    [("below item-item, earlier code: x", ("b", "a"), "codes are below"),
+     ("no better than sasrec", ("a", "a"), "not significantly different"),
+     ("", ("a", "b"), "codes are above"), ("", ("", "a"), "cannot tell: one run, users only")],
+)  # fmt: skip
+def test_verdicts_are_those_of_the_remarks(
+    records: list[Record], remark: str, groups: tuple[str, str], said: str
+) -> None:
+    view = board_views(ResultSet(records))[0]
+    best = next(one for one in view.rows if not one.row.is_baseline)
+    floor = next(one for one in view.rows if one.row.is_baseline and not one.row.is_diagnostic)
+    rows = (
+        replace(best, row=replace(best.row, remark=remark, group=groups[0])),
+        replace(floor, row=replace(floor.row, group=groups[1])),
+    )
+    assert replace(view, rows=rows).verdict == said
+    assert replace(view, rows=rows[1:]).verdict == "not run yet"
 
 
 def test_the_plots_stand_in_a_table_too(pages: dict[str, Page], records: list[Record]) -> None:

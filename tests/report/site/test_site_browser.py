@@ -71,7 +71,7 @@ def test_a_table_sorts_by_a_column_and_filters_its_rows(site: Path, tmp_path: Pa
       return [before.length, sorted, ...shown, form.querySelector("output").textContent].join("|");
     """
     told = answer(site / "index.html", script, tmp_path)
-    assert told == "7|ascending true|2|1|0|2|1|1 of 7 rows"
+    assert told == "8|ascending true|2|1|0|2|1|1 of 8 rows"
 
 
 def test_the_theme_is_switched_and_remembered(site: Path, tmp_path: Path) -> None:

@@ -62,6 +62,34 @@ class BoardView:
         return next((v for v in self.rows if v.row.is_baseline and not v.row.is_diagnostic), None)
 
     @property
+    def name(self) -> str:
+        """The dataset without its options."""
+        return self.board.title.dataset.partition(" [")[0]
+
+    @property
+    def best(self) -> RowView | None:
+        """The best row that is no baseline."""
+        return next((v for v in self.rows if not v.row.is_baseline), None)
+
+    @property
+    def verdict(self) -> str:
+        """The best codes against the best baseline, in words."""
+        if self.best is None or self.floor is None:
+            return "not run yet"
+        remarks = self.best.row.remark.split(", ")
+        if any(remark.startswith("below ") for remark in remarks):
+            return "codes are below"
+        if any(remark.startswith("no better than ") for remark in remarks):
+            return "not significantly different"
+        claimed = self.best.row.group and self.floor.row.group
+        return "codes are above" if claimed else "cannot tell: one run, users only"
+
+    @property
+    def newest(self) -> str:
+        """The day of its newest run, YYYY-MM-DD."""
+        return max((record.provenance.created[:10] for record in self.board.records), default="")
+
+    @property
     def has_bits(self) -> bool:
         """Has any row bits per item?"""
         return any(BITS in view.row.values for view in self.rows)

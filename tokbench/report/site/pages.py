@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from tokbench.report.board import heading, runs_words
+from tokbench.report.narrow_board import short
 from tokbench.report.outcomes import FIGURES, HEADLINE
 from tokbench.report.site.scatter import short_name
 from tokbench.report.tables import Table, html
@@ -34,6 +35,7 @@ def environment() -> jinja2.Environment:
         "percent": lambda share: f"{100 * share:.1f} %",
         "seconds": seconds,
         "short": short_name,
+        "label": short,
         "heading": heading,
         "runs_words": runs_words,
         "html": table,
