@@ -20,15 +20,14 @@ TRACKERS = ("tensorboard", "wandb", "mlflow")
 def track_command(results: Path, tracker: str, out: Path) -> None:
     """Tell every record under RESULTS to an experiment tracker, one run a cell: its options, the
     training curves, every figure and the seconds. [default: results]"""
-    from tokbench.errors import RecordError
-    from tokbench.schema.record import read_records
+    from tokbench.schema.record import no_records, read_records
     from tokbench.tracking.trackers import TRACKERS as KNOWN
     from tokbench.tracking.trackers import tell
 
     told = KNOWN[tracker](out)
     records = read_records(results)
     if not records:
-        raise RecordError(f"no records under {results}/")
+        raise no_records(results)
     for record in records:
         tell(record, told)
     say(f"{len(records)} runs told to {tracker}, files under {out}/", err=True)

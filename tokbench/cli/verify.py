@@ -45,12 +45,12 @@ def verify_command(results: Path, number: int, draw: int | None) -> int:
     Ends with status 1 and a line for everything that does not follow. docs/trust.md says what this
     proves and what it does not.
     """
-    from tokbench.errors import RecordError
+    from tokbench.schema.record import no_records
     from tokbench.verify.verify import verify
 
     files = sum(1 for _ in results.rglob("*.json"))
     if not files:
-        raise RecordError(f"no records under {results}/; name the folder that has them")
+        raise no_records(results)
     discrepancies = verify(results)
     for discrepancy in discrepancies:
         say(one_line(str(discrepancy)))

@@ -18,7 +18,7 @@ from tokbench.report.difference import Difference
 from tokbench.report.outcomes import HEADLINE, Methods, Outcomes
 from tokbench.report.random_codes import random_duplicates
 from tokbench.report.rows import Method, Row, make_row, method_of, remarks
-from tokbench.schema.record import Record, read_records
+from tokbench.schema.record import Record, no_records, read_records
 from tokbench.schema.run_spec import PROTOCOLS
 from tokbench.stats.estimate import Estimate
 from tokbench.stats.groups import group_letters
@@ -117,10 +117,7 @@ class ResultSet:
         found = found.of(datasets) if datasets else found
         if not found.records:
             named = f" for {', '.join(datasets)}" if datasets else ""
-            raise RecordError(
-                f"no records under {folder}/{named}; make some with `tokbench run`, or name the "
-                "folder that has them"
-            )
+            raise no_records(folder, named)
         return found
 
     def of(self, datasets: Sequence[str]) -> ResultSet:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokbench.errors import RecordError
-from tokbench.schema.record import Record, read_record, read_records
+from tokbench.schema.record import Record, no_records, read_record, read_records
 from tokbench.schema.run_spec import is_baseline
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def _read(path: Path) -> list[Record]:
         return [read_record(path)]
     records = read_records(path)
     if not records:
-        raise RecordError(f"no records under {path}/ (`tokbench run --results {path}` makes some)")
+        raise no_records(path)
     return records
 
 

@@ -348,6 +348,14 @@ def parse_record(path: Path) -> Record:
     return record
 
 
+def no_records(folder: Path, of: str = "") -> RecordError:
+    """What every command says of a folder without records, or without those `of` something."""
+    return RecordError(
+        f"no records under {folder}/{of}; make some with `tokbench run`, or name the folder that "
+        "has them"
+    )
+
+
 def read_records(results: Path, skip: Callable[[RecordError], None] | None = None) -> list[Record]:
     """Every record under `results`, in a fixed order. A file that is none is told to `skip` and
     left out; without it the error is raised."""
