@@ -175,6 +175,7 @@ def run(
     tuned: Names = (),
     results: str | Path = "results",
     cache: str | Path | None = None,
+    store: str = "",
     device: str = "auto",
     jobs: int = 1,
     threads: int = 1,
@@ -205,6 +206,7 @@ def run(
         tuned: files of `tokbench tune`, whose best settings are used.
         results: folder of the records.
         cache: folder of artifacts and downloads; None is TOKBENCH_CACHE, or the user's cache.
+        store: the fsspec address of a store that other machines use too, as s3://bucket/prefix.
         device: cpu, cuda, cuda:K, or "auto": a GPU where there is one. Several jobs on cuda are
             spread over the cards.
         jobs: processes to work in; above 1 a script must make this call below
@@ -237,6 +239,8 @@ def run(
         tuned=tuned,
     )
     folder = default_cache() if cache is None else Path(cache)
-    context = RunContext(Path(results), folder, find_device(device), command="tokbench.run")
+    context = RunContext(
+        Path(results), folder, find_device(device), command="tokbench.run", shared=store
+    )
     registry = isolated_registry([Path(plugin) for plugin in plugins])
     return run_grid(request, context, registry=registry, jobs=jobs, threads=threads)
