@@ -222,7 +222,8 @@ def reassign_last(ids: SemanticIds, embeddings: Floats) -> SemanticIds:
 
     Within a prefix (the first M - 1 codes) with a collision, all items are matched to distinct last
     codes so that sum ||residual - code||^2 is least (an assignment problem). Of more items than
-    codes the cheapest to place are matched, and the rest moves as under `nearest-free`. Raises
+    codes the cheapest to place are matched first; those left over are resolved as under
+    `nearest-free`, which may move a matched one too. Raises
     ConfigError as that does.
     """
     from scipy.optimize import linear_sum_assignment
